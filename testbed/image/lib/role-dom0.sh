@@ -1,0 +1,54 @@
+# shellcheck shell=sh
+# Dom0: starts Xen's daemons, sets the topology up, runs the scenario and stops the
+# machine with the scenario's status. Words on stdout go to the console log.
+
+export BASE_VERSION="$(cat /etc/xen-version)"
+
+uptime_is() { echo "testbed: $1 at $(cut -d' ' -f1 /proc/uptime) s of Dom0"; }
+
+# Stop the emulator: its exit status is (value << 1) | 1, and 1 is its own failure.
+stop_machine() {
+    exec 3>&-       # waits until the serial port has sent everything
+    [ "$1" -le 126 ] || set -- 125
+    printf "\\$(printf %o $(($1 + 1)))" | dd of=/dev/port bs=1 seek=$((0xf4)) conv=notrunc 2>/dev/null
+    # Not reached, unless Dom0 may not use the port.
+    echo "testbed: cannot stop the machine"
+    sleep 3600
+}
+
+die() {
+    echo "testbed: $1"
+    stop_machine 126
+}
+
+start_xen_daemons() {
+    mkdir -p /run/xen /run/xenstored
+    xenstored --pid-file /run/xenstored.pid || die "xenstored does not start"
+    # It goes to the background before it listens.
+    until [ -S /run/xenstored/socket ]; do usleep 10000; done
+    xen-init-dom0 || die "xen-init-dom0 fails"
+    xenconsoled --log=guest --pid-file=/run/xenconsoled.pid || die "xenconsoled does not start"
+}
+
+# In hwdom, this port is the second serial port until domain 1 exists and then not
+# ours until domain 1 lends it to us: open it before, and write after.
+exec 3<>/dev/ttyS1
+stty -F /dev/ttyS1 raw -echo
+
+start_xen_daemons
+uptime_is "Xen's daemons are up"
+if [ "$TOPOLOGY" = hwdom ]; then
+    hwdom-start || die "no hardware domain"
+else
+    load e1000 xen-pciback
+fi
+uptime_is "ready"
+
+cd /root
+if [ -e /scenario/interactive ]; then
+    stty -F /dev/ttyS1 sane
+    setsid cttyhack sh -c 'exec sh -i' <&3 >&3 2>&3
+    stop_machine $?
+fi
+run-scenario </dev/null >&3 2>&1
+stop_machine $?

@@ -1,0 +1,4 @@
+# shellcheck shell=sh
+# An ordinary PV guest: the agent, nothing else.
+load xen-pcifront e1000
+exec agent

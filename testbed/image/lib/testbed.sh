@@ -1,0 +1,130 @@
+# shellcheck shell=sh
+# What a scenario has: TAP functions, and the names of the devices.
+. /lib/devices.sh
+
+tests=0
+failures=0
+finished=
+
+# run COMMAND...: sets $output (stdout and stderr) and $status.
+run() {
+    output=$("$@" 2>&1) && status=0 || status=$?
+}
+
+diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+pass() { tests=$((tests + 1)); echo "ok $tests - $1"; }
+
+fail() {
+    tests=$((tests + 1))
+    failures=$((failures + 1))
+    echo "not ok $tests - $1"
+}
+
+# ok "what" COMMAND...: passes if the command succeeds.
+ok() {
+    ok_what=$1
+    shift
+    run "$@"
+    if [ "$status" -eq 0 ]; then
+        pass "$ok_what"
+    else
+        fail "$ok_what"
+        diag "status $status: $*"
+        diag "$output"
+    fi
+}
+
+# fails "what" COMMAND...: passes if the command fails in an orderly way, that is
+# with an exit status from 1 to 123: no time limit, no signal, no missing command.
+fails() {
+    fails_what=$1
+    shift
+    run "$@"
+    if [ "$status" -ge 1 ] && [ "$status" -le 123 ]; then
+        pass "$fails_what"
+    else
+        fail "$fails_what"
+        diag "status $status: $*"
+        diag "$output"
+    fi
+}
+
+# is "what" GOT WANTED
+is() {
+    if [ "$2" = "$3" ]; then
+        pass "$1"
+    else
+        fail "$1"
+        diag "got:    $2"
+        diag "wanted: $3"
+    fi
+}
+
+# like "what" GOT REGEX: an extended regular expression that one line matches.
+like() {
+    if printf '%s\n' "$2" | grep -Eq -e "$3"; then
+        pass "$1"
+    else
+        fail "$1"
+        diag "got:         $2"
+        diag "not matched: $3"
+    fi
+}
+
+# unlike "what" GOT REGEX
+unlike() {
+    if printf '%s\n' "$2" | grep -Eq -e "$3"; then
+        fail "$1"
+        diag "got:     $2"
+        diag "matched: $3"
+    else
+        pass "$1"
+    fi
+}
+
+# skip "what" "why"
+skip() { tests=$((tests + 1)); echo "ok $tests - $1 # SKIP $2"; }
+
+# skip_all "why": this scenario has nothing to test here.
+skip_all() {
+    echo "1..0 # SKIP $1"
+    finished=yes
+    exit 0
+}
+
+# wait_until SECONDS COMMAND...: repeat the command until it succeeds.
+wait_until() {
+    wait_end=$(($(cut -d. -f1 /proc/uptime) + $1))
+    shift
+    until "$@"; do
+        [ "$(cut -d. -f1 /proc/uptime)" -lt "$wait_end" ] || return 1
+        usleep 100000
+    done
+}
+
+# plan COUNT: before the first test; done_testing after the last. Either is enough.
+plan() {
+    planned=$1
+    echo "1..$1"
+}
+
+done_testing() {
+    [ -n "${planned:-}" ] || echo "1..$tests"
+    finished=yes
+}
+
+# On exit. A *.t.sh scenario must have reached its end; another is just a script.
+finish() {
+    finish_status=$?
+    trap - EXIT
+    if [ "${planned:-$tests}" -ne "$tests" ]; then
+        diag "planned ${planned:-} tests, ran $tests"
+        failures=$((failures + 1))
+    elif [ -z "$finished$planned" ] && [ "$tests$SCENARIO_IS_TEST" != 0 ]; then
+        fail "the scenario reaches done_testing"
+    fi
+    [ "$failures" -eq 0 ] || diag "$failures of $tests failed"
+    [ "$finish_status" -eq 0 ] && [ "$failures" -ne 0 ] && finish_status=1
+    exit "$finish_status"
+}

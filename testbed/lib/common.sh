@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# Shared by build, run and shell: where things are, and how to say things.
+# Sourced; sets names that its users read.
+# shellcheck disable=SC2034
+
+testbed=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+top=$(dirname "$testbed")
+build=${TESTBED_BUILD:-$top/.build}
+logs=$build/log
+out=$build/boot           # what the emulator is given: xen, vmlinux, *.cpio
+
+say() { printf 'testbed: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# step NAME TEXT COMMAND...: run a long command quietly, its output in
+# log/NAME.log; say how long it took, and on failure show the end of the log.
+step() {
+    local name=$1 text=$2 begin=$SECONDS
+    shift 2
+    say "$text ..."
+    if "$@" >"$logs/$name.log" 2>&1; then
+        say "$text: $((SECONDS - begin)) s"
+    else
+        local rc=$?
+        tail -n 30 "$logs/$name.log" >&2
+        die "$text: failed with $rc, the whole log is $logs/$name.log"
+    fi
+}

@@ -1,0 +1,185 @@
+# shellcheck shell=bash
+# The kernel and the initramfs. Sourced by build; uses common.sh.
+#
+# out/vmlinux    the distribution's kernel, unpacked (the emulator would take 3 s)
+# out/base.cpio  the root file system of every domain: tools, agent, modules
+# out/domu.cpio  what Dom0 needs in addition to start others: vmlinux and base.cpio
+
+modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000"
+
+# build_helpers NAME: the testbed's own programs, against the libraries of NAME.
+build_helpers() {
+    local tools=$build/$1/tools sum
+    sum=$(cat "$build/base-id" "$testbed"/src/* "$testbed/lib/image.sh" | sha1sum)
+    [ "$sum" != "$(cat "$build/helpers.sum" 2>/dev/null)" ] || return 0
+    mkdir -p "$build/helpers"
+    step helpers "compiling the testbed's programs" compile_helpers "$tools" "$build/helpers"
+    echo "$sum" >"$build/helpers.sum"
+}
+
+compile_helpers() {
+    local tools=$1 to=$2 flags dir links=
+    flags="-O2 -Wall -Wextra -Wno-unused-parameter -Werror -I$tools/include"
+    for dir in "$tools"/libs/*/; do
+        [ ! -d "${dir}include" ] || flags="$flags -I${dir}include"
+        links="$links -L$dir -Wl,-rpath-link,$dir"
+    done
+    # The unpatched libraries, whatever LD_LIBRARY_PATH says, and for their own
+    # needs too (hence not the newer RUNPATH).
+    links="$links -Wl,--disable-new-dtags,-rpath,/opt/plain/lib"
+    # shellcheck disable=SC2086
+    {
+        gcc $flags -o "$to/agent" "$testbed/src/agent.c" $links -lxenvchan -lxenstore &&
+        gcc $flags -o "$to/remote" "$testbed/src/remote.c" $links -lxenvchan -lxenstore &&
+        gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl &&
+        gcc $flags -shared -fPIC -o "$to/hwdom-flags.so" "$testbed/src/hwdom-flags.c"
+    }
+}
+
+find_kernel() {
+    kernel=$(ls -v /boot/vmlinuz-*-amd64 2>/dev/null | grep -v cloud | tail -n 1)
+    [ -n "$kernel" ] || die "no kernel in /boot: install linux-image-amd64"
+    kernel_version=${kernel#/boot/vmlinuz-}
+    [ -d "/lib/modules/$kernel_version" ] || die "no modules for $kernel"
+}
+
+# The boot protocol says where in a bzImage the compressed ELF file is.
+extract_vmlinux() {
+    local setup offset length
+    setup=$(od -An -tu1 -j $((0x1f1)) -N1 "$1")
+    offset=$(od -An -tu4 -j $((0x248)) -N4 "$1")
+    length=$(od -An -tu4 -j $((0x24c)) -N4 "$1")
+    # The last 4 bytes are the unpacked size.
+    tail -c +$(((setup + 1) * 512 + offset + 1)) "$1" | head -c $((length - 4)) | xz -dc
+}
+
+build_image() {
+    find_kernel
+    local sum
+    sum=$({
+        cat "$build"/*.built "$build/helpers.sum" "$testbed/lib/image.sh"
+        find "$testbed/image" -type f -print0 | sort -z | xargs -0 sha1sum
+        sha1sum "$kernel"
+    } | sha1sum)
+    [ "$sum" != "$(cat "$out/image.sum" 2>/dev/null)" ] || return 0
+    step image "making the image" make_image
+    echo "$sum" >"$out/image.sum"
+}
+
+make_image() {
+    set -e
+    local root=$build/image
+    extract_vmlinux "$kernel" >"$out/vmlinux"
+
+    rm -rf "$root"
+    mkdir -p "$root"/{bin,dev,etc/xen,lib/modules,mnt,opt/plain/bin,opt/plain/lib,proc,root,run,sys,tmp}
+    mkdir -p "$root"/var/{lib/xen,lib/xenstored,log/xen/console,run} "$root"/usr/{bin,lib} "$root/run/lock"
+    rmdir "$root/var/run" && ln -s ../run "$root/var/run"
+    ln -s ../run/lock "$root/var/lock"
+    ln -s bin "$root/sbin"
+    : >"$root/etc/xen/xl.conf"
+    echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+    echo 'root:x:0:' >"$root/etc/group"
+    sed -n 's/^export //p' "$build/xen-plain/xen/Makefile" >/dev/null
+    base_version >"$root/etc/xen-version"
+
+    add_binaries "$root" /bin/busybox /usr/bin/strace
+    local applet
+    for applet in $("$root/bin/busybox" --list); do
+        [ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"
+    done
+
+    local dir
+    for dir in xenstore xs-clients; do
+        dir=$build/xen-plain/tools/$dir
+        [ ! -x "$dir/xenstore-ls" ] || add_xenstore_clients "$root" "$dir"
+    done
+    for dir in xenstore xenstored; do
+        dir=$build/xen-plain/tools/$dir
+        [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
+    done
+    add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
+        "$build"/helpers/{agent,remote,lend-ports}
+    cp "$build/helpers/hwdom-flags.so" "$root/lib/"
+    # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
+    cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"
+
+    add_libraries "$build/xen-plain" "$root/opt/plain/lib"
+    add_libraries "$build/xen-patched" "$root/usr/lib"
+    add_binaries "$root" "$build/xen-patched/tools/xl/xl"
+    cp "$build/xen-plain/tools/xl/xl" "$root/opt/plain/bin/"
+    mkdir -p "$root/usr/lib/xen/bin"
+    ln -s /bin/xenconsole "$root/usr/lib/xen/bin/xenconsole"
+
+    local module
+    for module in $modules; do
+        find "/lib/modules/$kernel_version" -name "$module.ko" -exec cp -t "$root/lib/modules/" {} +
+        [ -e "$root/lib/modules/$module.ko" ] || { echo "no module $module"; return 1; }
+    done
+    cp -a "$testbed/image/." "$root/"
+    strip_all "$root"
+
+    archive "$root" "$out/base.cpio"
+    local domu=$build/image-domu
+    rm -rf "$domu"
+    mkdir -p "$domu/boot"
+    ln "$out/vmlinux" "$out/base.cpio" "$domu/boot/"
+    archive "$domu" "$out/domu.cpio"
+    rm -rf "$domu"
+}
+
+base_version() {
+    sed -n 's/^export XEN_VERSION *= *//p; s/^export XEN_SUBVERSION *= *//p' \
+        "$build/xen-plain/xen/Makefile" | paste -sd.
+}
+
+# Not compressed: the emulator copies faster than it unpacks.
+archive() {
+    (cd "$1" && find . -print0 | sort -z | cpio --quiet -o0 -H newc -R 0:0) >"$2"
+}
+
+# add_binaries ROOT FILE...: with the distribution's libraries they need, into /bin.
+add_binaries() {
+    local root=$1 file
+    shift
+    for file; do
+        cp "$file" "$root/bin/"
+        distribution_libraries "$file" "$root"
+    done
+}
+
+add_xenstore_clients() {
+    local client
+    add_binaries "$1" "$2/xenstore"
+    for client in chmod exists list ls read rm watch write; do
+        ln -s xenstore "$1/bin/xenstore-$client"
+    done
+}
+
+# add_libraries TREE TO: the tree's own libraries into the directory TO.
+add_libraries() {
+    find "$1"/tools/libs -name 'lib*.so.*' -exec cp -P -t "$2" {} +
+    local file
+    for file in "$2"/lib*.so.*; do
+        [ -L "$file" ] || distribution_libraries "$file" "$build/image"
+    done
+}
+
+# What ldd names, except what is in no system directory or comes from Xen.
+distribution_libraries() {
+    local lib
+    for lib in $(ldd "$1" | sed -nE 's/.*=> (\/[^ ]*) .*/\1/p; s/^\s*(\/[^ ]*) .*/\1/p'); do
+        case $lib in
+            */libxen*|*/libxl*) continue ;;
+        esac
+        lib=/lib/${lib#*/lib}
+        lib=${lib/#\/lib\/64/\/lib64}
+        [ -e "$2$lib" ] || { mkdir -p "$2$(dirname "$lib")" && cp -L "$lib" "$2$lib"; }
+    done
+}
+
+strip_all() {
+    find "$1" -type f \( -name '*.so*' -o -path '*/bin/*' \) ! -name busybox -exec strip -s {} + 2>/dev/null || true
+    # Also removes the signatures, which nobody checks but all would hash.
+    find "$1/lib/modules" -name '*.ko' -exec strip -g {} +
+}

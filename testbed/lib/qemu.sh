@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# The emulated machine. Sourced by run and shell; uses common.sh.
+
+# The first serial port is Xen's console, the second Dom0's ttyS1. Addresses as in
+# image/lib/devices.sh. Without an IOMMU, Xen cannot assign devices.
+qemu_arguments() {
+    # No XSAVE in this CPU: with it, and two busy domains, emulated processes crash
+    # at random.
+    qemu=(qemu-system-x86_64
+        -machine q35 -accel tcg -cpu qemu64 -smp 2 -m "$machine_memory"
+        -nodefaults -display none -no-reboot
+        -device intel-iommu,intremap=off
+        -device isa-debug-exit,iobase=0xf4,iosize=4
+        -netdev user,id=n0 -device e1000,netdev=n0,addr=3,romfile=
+        -netdev user,id=n1 -device e1000,netdev=n1,addr=4,romfile=
+        -device edu,addr=5
+        -netdev user,id=n2 -device virtio-net-pci,netdev=n2,addr=6.0,multifunction=on,romfile=
+        -netdev user,id=n3 -device virtio-net-pci,netdev=n3,addr=6.1,romfile=
+        -device pci-testdev,addr=7
+        -drive if=none,id=d0,driver=null-co,size=1M -device nvme,drive=d0,serial=0,addr=8
+    )
+}
+
+machine_memory=2048
+xen_options="console=com1 com1=115200,8n1 dom0_mem=640M,max:640M dom0_max_vcpus=1 \
+hardware_dom=1 flask=permissive loglvl=all guest_loglvl=all"
+
+# boot_arguments TOPOLOGY INITRD
+boot_arguments() {
+    local dom0="console=hvc0 quiet ROLE=dom0 TOPOLOGY=$1" xen=$xen_options
+    case $1 in
+        hwdom) dom0="$dom0 pci=off" ;;
+        *) xen=${xen/hardware_dom=1 } ;;
+    esac
+    qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,$2")
+}
+
+# make_initrd FILE OVERLAY: Dom0's initramfs, with what is in the directory OVERLAY.
+make_initrd() {
+    { cat "$out/base.cpio" "$out/domu.cpio"; (cd "$2" && find . | cpio --quiet -o -H newc -R 0:0); } >"$1"
+}
+
+check_topology() {
+    case $1 in
+        direct | loopback | hwdom) ;;
+        *) die "no topology '$1': direct, loopback or hwdom" ;;
+    esac
+    [ -e "$out/base.cpio" ] || die "nothing to boot: run testbed/build first"
+}

@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# The Xen sources: which trees, and copies of them to build in.
+# Sourced by build; uses common.sh.
+
+find_sources() {
+    plain=${XEN_PLAIN:-}
+    [ -n "$plain" ] || plain=$("$top/scripts/xen-source") || die "no Xen source"
+    patched=${XEN_PATCHED:-$build/tree}
+    if [ ! -d "$patched" ]; then
+        [ -z "${XEN_PATCHED:-}" ] || die "XEN_PATCHED=$patched: no such directory"
+        say "no patched tree ($patched): using the base for both"
+        patched=$plain
+    fi
+    local dir
+    for dir in "$plain" "$patched"; do
+        git -C "$dir" rev-parse --git-dir >/dev/null 2>&1 || die "$dir is not a git tree"
+    done
+
+    # Products of another base would be mixed with this one's: start afresh.
+    base_id=$(git -C "$plain" rev-parse 'HEAD^{tree}')
+    if [ "$base_id" != "$(cat "$build/base-id" 2>/dev/null)" ]; then
+        rm -rf "$build"/xen-plain* "$build"/xen-patched*
+        echo "$base_id" >"$build/base-id"
+    fi
+}
+
+# tree_on_disk DIR INDEX: the git tree object of DIR as it is on disk, edits and new
+# files included. It is made with INDEX, a file of ours; DIR's own index is not touched.
+tree_on_disk() {
+    [ -e "$2" ] || cp "$(git -C "$1" rev-parse --absolute-git-dir)/index" "$2"
+    GIT_INDEX_FILE=$2 git -C "$1" add -A
+    GIT_INDEX_FILE=$2 git -C "$1" write-tree
+}
+
+# sync_source NAME DIR TREE: make .build/NAME the same as TREE, a git tree object of
+# DIR's repository, touching only files that differ, so that make stays incremental.
+sync_source() {
+    local name=$1 dir=$2 id=$3
+    mkdir -p "$build/$name"
+    GIT_DIR=$(git -C "$dir" rev-parse --absolute-git-dir) \
+    GIT_INDEX_FILE=$build/$name.index GIT_WORK_TREE=$build/$name \
+        git -C "$build/$name" read-tree --reset -u "$id"
+    echo "$id" >"$build/$name.tree"
+}

@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# Hypervisor and tools. Sourced by build; uses common.sh.
+
+jobs=-j$(nproc)
+
+build_hypervisor() {
+    local tree=$build/$1
+    local sum
+    sum=$(cat "$build/base-id" "$testbed/xen.config" | sha1sum)
+    if [ "$sum" = "$(cat "$out/xen.sum" 2>/dev/null)" ]; then
+        return
+    fi
+    step hypervisor-config "configuring the hypervisor" \
+        make -C "$tree/xen" XEN_TARGET_ARCH=x86_64 KCONFIG_ALLCONFIG="$testbed/xen.config" alldefconfig
+    step hypervisor "building the hypervisor (about 70 s)" \
+        make "$jobs" -C "$tree/xen" XEN_TARGET_ARCH=x86_64 build
+    cp "$tree/xen/xen" "$out/xen"
+    echo "$sum" >"$out/xen.sum"
+}
+
+configure_tree() {
+    cd "$1"
+    # Only what the tools below need; the firmware and QEMU are not used by PV guests.
+    ./configure --prefix=/usr --libdir=/usr/lib --sysconfdir=/etc --localstatedir=/var \
+        --enable-systemd=no \
+        --disable-docs --disable-stubdom --disable-golang --disable-ocamltools \
+        --disable-pvshim --disable-seabios --disable-ovmf --disable-ipxe \
+        --disable-rombios --with-system-qemu=/usr/bin/qemu-system-x86_64
+}
+
+make_tools() {
+    local dir dirs="include libs xl console helpers"
+    # xenstored and its clients: one directory before 4.18, two after.
+    for dir in xenstore xenstored xs-clients; do
+        [ ! -f "$1/tools/$dir/Makefile" ] || dirs="$dirs $dir"
+    done
+    for dir in $dirs; do
+        make "$jobs" -C "$1/tools/$dir" all || return
+    done
+}
+
+# build_tools NAME: NAME is xen-plain or xen-patched.
+build_tools() {
+    local name=$1 tree=$build/$1 sum
+    sum=$(cat "$tree/configure" "$tree/tools/configure" "$testbed/lib/tools.sh" | sha1sum)
+    if [ "$sum" != "$(cat "$build/$name.configured" 2>/dev/null)" ]; then
+        step "$name-configure" "configuring $name" configure_tree "$tree"
+        echo "$sum" >"$build/$name.configured"
+        rm -f "$build/$name.built"
+    fi
+    sum=$(cat "$build/$name.tree")
+    if [ "$sum" != "$(cat "$build/$name.built" 2>/dev/null)" ]; then
+        step "$name" "building the tools in $name (about 40 s when fresh)" make_tools "$tree"
+        echo "$sum" >"$build/$name.built"
+    fi
+}
