@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The kernel and the initramfs. Sourced by build; uses common.sh.
+# shellcheck disable=SC2154
 #
 # out/vmlinux    the distribution's kernel, unpacked (the emulator would take 3 s)
 # out/base.cpio  the root file system of every domain: tools, agent, modules
@@ -37,7 +38,8 @@ compile_helpers() {
 }
 
 find_kernel() {
-    kernel=$(ls -v /boot/vmlinuz-*-amd64 2>/dev/null | grep -v cloud | tail -n 1)
+    # Not the cloud kernel: it lacks support for Dom0.
+    kernel=$(find /boot -name 'vmlinuz-*-amd64' ! -name '*-cloud-*' | sort -V | tail -n 1)
     [ -n "$kernel" ] || die "no kernel in /boot: install linux-image-amd64"
     kernel_version=${kernel#/boot/vmlinuz-}
     [ -d "/lib/modules/$kernel_version" ] || die "no modules for $kernel"
@@ -80,10 +82,9 @@ make_image() {
     : >"$root/etc/xen/xl.conf"
     echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
     echo 'root:x:0:' >"$root/etc/group"
-    sed -n 's/^export //p' "$build/xen-plain/xen/Makefile" >/dev/null
     base_version >"$root/etc/xen-version"
 
-    add_binaries "$root" /bin/busybox /usr/bin/strace
+    add_binaries "$root" /bin/busybox /usr/bin/strace /usr/bin/timeout
     local applet
     for applet in $("$root/bin/busybox" --list); do
         [ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"

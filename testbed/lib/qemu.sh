@@ -1,9 +1,11 @@
 # shellcheck shell=bash
 # The emulated machine. Sourced by run and shell; uses common.sh.
+# shellcheck disable=SC2154
 
 # The first serial port is Xen's console, the second Dom0's ttyS1. Addresses as in
 # image/lib/devices.sh. Without an IOMMU, Xen cannot assign devices.
 qemu_arguments() {
+    # shellcheck disable=SC2054
     # No XSAVE in this CPU: with it, and two busy domains, emulated processes crash
     # at random.
     qemu=(qemu-system-x86_64

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The Xen sources: which trees, and copies of them to build in.
 # Sourced by build; uses common.sh.
+# shellcheck disable=SC2154
 
 find_sources() {
     plain=${XEN_PLAIN:-}

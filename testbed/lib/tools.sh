@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Hypervisor and tools. Sourced by build; uses common.sh.
+# shellcheck disable=SC2154
 
 jobs=-j$(nproc)
 
@@ -19,7 +20,7 @@ build_hypervisor() {
 }
 
 configure_tree() {
-    cd "$1"
+    cd "$1" || return
     # Only what the tools below need; the firmware and QEMU are not used by PV guests.
     ./configure --prefix=/usr --libdir=/usr/lib --sysconfdir=/etc --localstatedir=/var \
         --enable-systemd=no \

@@ -2,7 +2,8 @@
 # Dom0: starts Xen's daemons, sets the topology up, runs the scenario and stops the
 # machine with the scenario's status. Words on stdout go to the console log.
 
-export BASE_VERSION="$(cat /etc/xen-version)"
+BASE_VERSION=$(cat /etc/xen-version)
+export BASE_VERSION
 
 uptime_is() { echo "testbed: $1 at $(cut -d' ' -f1 /proc/uptime) s of Dom0"; }
 
@@ -10,7 +11,9 @@ uptime_is() { echo "testbed: $1 at $(cut -d' ' -f1 /proc/uptime) s of Dom0"; }
 stop_machine() {
     exec 3>&-       # waits until the serial port has sent everything
     [ "$1" -le 126 ] || set -- 125
-    printf "\\$(printf %o $(($1 + 1)))" | dd of=/dev/port bs=1 seek=$((0xf4)) conv=notrunc 2>/dev/null
+    # shellcheck disable=SC2059
+    printf "\\$(printf %o $(($1 + 1)))" |
+        dd of=/dev/port bs=1 seek=$((0xf4)) conv=notrunc 2>/dev/null
     # Not reached, unless Dom0 may not use the port.
     echo "testbed: cannot stop the machine"
     sleep 3600
@@ -30,25 +33,30 @@ start_xen_daemons() {
     xenconsoled --log=guest --pid-file=/run/xenconsoled.pid || die "xenconsoled does not start"
 }
 
-# In hwdom, this port is the second serial port until domain 1 exists and then not
-# ours until domain 1 lends it to us: open it before, and write after.
+# In hwdom, this port is not ours between the creation of domain 1 and its lending it
+# back to us: open it before, write to it after.
 exec 3<>/dev/ttyS1
 stty -F /dev/ttyS1 raw -echo
 
 start_xen_daemons
 uptime_is "Xen's daemons are up"
 if [ "$TOPOLOGY" = hwdom ]; then
-    hwdom-start || die "no hardware domain"
+    hwdom_start || die "no hardware domain"
+    uptime_is "the hardware domain is up"
 else
     load e1000 xen-pciback
 fi
+if [ "$TOPOLOGY" != direct ] && [ ! -e /scenario/no-daemon ]; then
+    # The scenario reports a failure.
+    pcid_start >/run/pcid-start 2>&1 || touch /run/pcid-failed
+fi
 uptime_is "ready"
 
-cd /root
+cd /root || die "no /root"
 if [ -e /scenario/interactive ]; then
     stty -F /dev/ttyS1 sane
-    setsid cttyhack sh -c 'exec sh -i' <&3 >&3 2>&3
-    stop_machine $?
+    ENV=/lib/testbed.sh setsid cttyhack sh -i <&3 >&3 2>&3
+else
+    run-scenario </dev/null >&3 2>&1
 fi
-run-scenario </dev/null >&3 2>&1
 stop_machine $?

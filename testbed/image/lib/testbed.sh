@@ -1,9 +1,11 @@
 # shellcheck shell=sh
 # What a scenario has: TAP functions, and the names of the devices.
+# shellcheck source=devices.sh
 . /lib/devices.sh
 
 tests=0
 failures=0
+planned=
 finished=
 
 # run COMMAND...: sets $output (stdout and stderr) and $status.
@@ -103,28 +105,31 @@ wait_until() {
     done
 }
 
-# plan COUNT: before the first test; done_testing after the last. Either is enough.
+# plan COUNT before the first test, or done_testing after the last.
 plan() {
     planned=$1
     echo "1..$1"
 }
 
 done_testing() {
-    [ -n "${planned:-}" ] || echo "1..$tests"
     finished=yes
+    echo "1..$tests"
 }
 
-# On exit. A *.t.sh scenario must have reached its end; another is just a script.
+# On exit. A test scenario (*.t.sh) must have got to its end; another is just a script.
 finish() {
     finish_status=$?
     trap - EXIT
-    if [ "${planned:-$tests}" -ne "$tests" ]; then
-        diag "planned ${planned:-} tests, ran $tests"
-        failures=$((failures + 1))
-    elif [ -z "$finished$planned" ] && [ "$tests$SCENARIO_IS_TEST" != 0 ]; then
-        fail "the scenario reaches done_testing"
+    if [ -n "$planned" ]; then
+        [ "$planned" -eq "$tests" ] || fail "$planned tests were planned"
+    elif [ -z "$finished" ]; then
+        case $SCENARIO in
+            *.t.sh) fail "the scenario ends with done_testing (it ended with $finish_status)" ;;
+        esac
     fi
-    [ "$failures" -eq 0 ] || diag "$failures of $tests failed"
-    [ "$finish_status" -eq 0 ] && [ "$failures" -ne 0 ] && finish_status=1
+    if [ "$failures" -ne 0 ]; then
+        diag "$failures of $tests failed"
+        [ "$finish_status" -ne 0 ] || finish_status=1
+    fi
     exit "$finish_status"
 }
