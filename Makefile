@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Everything starts here: `make` alone lists what there is.  The work is done
+# by scripts/ and testbed/; whatever is fetched or built goes to .build/.
+
+# Variables of this make are not for the Makefiles of Xen, which would take
+# them for their own.
+RUN := env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL
+
+TOPOLOGY ?= hwdom
+DIR ?= .build/mails
+
+.NOTPARALLEL:
+.PHONY: help deps tree refresh port series check-series unit build demo shell \
+	scenario check clean distclean
+
+help:
+	@echo 'make demo          the main job, shown: real Xen in an emulator, devices owned'
+	@echo '                   by a hardware domain; installs, fetches, builds what it needs'
+	@echo 'make check         all tests; the last line counts them'
+	@echo
+	@echo 'make shell         a prompt in Dom0 (TOPOLOGY=direct, loopback or hwdom)'
+	@echo 'make scenario SCENARIO=FILE   run your own file there (TOPOLOGY=...)'
+	@echo
+	@echo 'make tree          .build/tree: Xen with one git commit per patch'
+	@echo 'make refresh       write commits and edits made there back to the stack'
+	@echo 'make unit          the unit tests, on the tree as it is'
+	@echo 'make check-series  style, build and unit tests of each patch'
+	@echo 'make series        mails for git send-email (DIR=.build/mails)'
+	@echo 'make port BASE=... move the tree to another Xen; then make refresh'
+	@echo
+	@echo 'make deps          install the Debian packages that all this needs'
+	@echo 'make build         build what the emulator boots'
+	@echo 'make clean         remove builds; make distclean: all that was fetched, too'
+	@echo
+	@echo 'BASE=4.17 takes that series of Xen; XEN_TREE=path a tree of your own.'
+
+deps:
+	@$(RUN) scripts/deps
+
+tree: deps
+	@$(RUN) scripts/stack apply
+
+refresh:
+	@$(RUN) scripts/stack refresh
+
+port: deps
+	@$(RUN) scripts/stack port
+
+series: tree
+	@$(RUN) scripts/stack export $(DIR)
+
+check-series: tree
+	@$(RUN) scripts/stack check --build --tests
+
+unit: tree
+	@$(RUN) scripts/stack unit
+
+build: tree
+	@$(RUN) testbed/build
+
+demo: build
+	@$(RUN) testbed/run $(TOPOLOGY) testbed/demo.sh
+	@echo "This was $$(cat .build/base-used)"
+
+shell: build
+	@$(RUN) testbed/shell $(TOPOLOGY)
+
+scenario: build
+	@test -n '$(SCENARIO)' || { \
+		echo 'make scenario: which one?  SCENARIO=FILE' >&2; exit 1; }
+	@$(RUN) testbed/run $(TOPOLOGY) $(SCENARIO)
+
+check: tree
+	@$(RUN) scripts/check
+
+# Work in .build/tree that is not in the stack is nowhere else: it stays.
+clean:
+	@scripts/clean
+
+distclean:
+	@scripts/clean --all

@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`scripts/stack check`: is each patch of the series fit for a reviewer?
+
+Style is checked for each patch; with --build, each is built with each compiler
+(Xen's tools are built with -Werror), and with --tests its unit tests are run.
+Prints TAP: a line per patch and compiler.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from common import BUILD, Failure, Git, run, say, shown, write_if_changed
+from patchstack import read_stack, some
+
+WORK = os.path.join(BUILD, "check-series")
+LOGS = os.path.join(BUILD, "log", "check-series")
+
+UNIT_TESTS = "tools/tests/pcid"
+UNIT_TIME_LIMIT = 300
+
+# Nothing of Xen but the tools is built here.
+CONFIGURE = ["./configure", "--disable-docs", "--disable-stubdom",
+             "--disable-golang", "--disable-ocamltools", "--disable-pvshim",
+             "--disable-seabios", "--disable-ovmf", "--disable-ipxe",
+             "--disable-rombios", "--enable-systemd=no",
+             "--with-system-qemu=/usr/bin/qemu-system-x86_64"]
+# What these contain decides about the result of configure.
+CONFIGURE_INPUT = ("configure", "tools/configure", "tools/config.h.in",
+                   "config", "m4")
+
+MAKE_OPTIONS = {
+    "gcc": [],
+    # clang's warnings come from its front end: optimising is lost time here.
+    "clang": ["clang=y", "EXTRA_CFLAGS_XEN_TOOLS=-O0 -g0"],
+}
+
+
+class Tap:
+    """Numbered result lines, from any thread."""
+
+    def __init__(self):
+        self.count = self.failed = 0
+        self.lock = threading.Lock()
+
+    def result(self, good, what, comment=()):
+        with self.lock:
+            self.count += 1
+            self.failed += not good
+            print("%sok %d - %s" % ("" if good else "not ", self.count, what))
+            for line in comment:
+                print("# " + line)
+            sys.stdout.flush()
+
+
+    def relay(self, name, lines):
+        """Results of another TAP producer, with its comments, as ours."""
+        seen = {"all": 0, "bad": 0}
+        for line in lines:
+            match = re.match(r"(not )?ok\b *\d* *-? *(.*)$", line)
+            if match:
+                seen["all"] += 1
+                seen["bad"] += match.group(1) is not None
+                self.result(match.group(1) is None,
+                            "%s: %s" % (name, match.group(2)))
+            elif line.startswith("#") or "ERROR: " in line:
+                print("# " + line.rstrip("\n").lstrip("# "))
+        return seen
+
+
+# --- Style --------------------------------------------------------------------
+
+MAX_LINE = 80
+MAX_SUBJECT = 72
+MAX_MESSAGE_LINE = 76
+C_FILE = re.compile(r"\.[ch]$")
+# Tables and links cannot be folded.
+LONG_LINES = re.compile(r"\.(pandoc|md)$")
+
+
+def style_errors(git, patch, parent, commit):
+    errors = []
+
+    def error(place, text):
+        errors.append("%s: %s" % (place, text))
+
+    lines = patch.message.rstrip("\n").split("\n")
+    if not re.match(r"\S[^:]*: \S", lines[0]):
+        error("subject", 'not of the form "area: what it does": ' + lines[0])
+    if len(lines[0]) > MAX_SUBJECT:
+        error("subject", "longer than %d: %s" % (MAX_SUBJECT, lines[0]))
+    if len(lines) < 3 or lines[1]:
+        error("message", "no body after the subject and an empty line")
+    for line in lines[1:]:
+        if len(line) > MAX_MESSAGE_LINE and " " in line.strip():
+            error("message", "longer than %d: %s" % (MAX_MESSAGE_LINE, line))
+
+    proc = git.run("-c", "core.whitespace=default", "diff-tree", "--check",
+                   "--no-renames", parent, commit, check=False)
+    errors += [line for line in proc.stdout.split("\n")
+               if re.match(r"\S+:\d+: ", line)]
+
+    # Lines that a patch only moves are as they were.
+    moved = set(re.findall(r"^-(.*)$", patch.diffs[None], re.M))
+    for path, (_, data) in sorted(patch.adds.items()):
+        text = data.decode(errors="replace")
+        added = text.split("\n")
+        if C_FILE.search(path):
+            if "SPDX-License-Identifier:" not in "".join(added[:3]):
+                error(path, "no SPDX-License-Identifier in its first lines")
+        if text and not text.endswith("\n"):
+            error(path, "no newline at its end")
+        for number, line in enumerate(added, 1):
+            place = "%s:%d" % (path, number)
+            if line in moved:
+                continue
+            if C_FILE.search(path) and "\t" in line:
+                error(place, "a tab")
+            if len(line) > MAX_LINE and not LONG_LINES.search(path):
+                error(place, "longer than %d" % MAX_LINE)
+    path = ""
+    for line in patch.diffs[None].split("\n"):
+        if line.startswith("+++ "):
+            path = line[len("+++ b/"):]
+        elif (line.startswith("+") and C_FILE.search(path)
+              and line[1:] not in moved):
+            if "\t" in line and path.startswith(("tools/libs/light/",
+                                                 "tools/xl/")):
+                error(path, "a tab: " + line)
+            if len(line) > MAX_LINE + 1:
+                error(path, "longer than %d: %s" % (MAX_LINE, line))
+    return errors
+
+
+# --- Building -----------------------------------------------------------------
+
+class Builder:
+    """A build directory for one compiler, moved from patch to patch, so that
+    only what a patch changes is compiled again.
+    """
+
+    def __init__(self, compiler, tree):
+        self.compiler, self.jobs = compiler, os.cpu_count() or 1
+        self.path = os.path.join(WORK, "%s-%s" % (compiler, tree.series))
+        os.makedirs(self.path, exist_ok=True)
+        self.git = Git(self.path)
+        self.git.run("init", "-q", "-b", "none")
+        self.source = tree.path
+        proc = run([compiler, "--version"], check=False)
+        if proc.returncode != 0:
+            raise Failure("there is no %s here" % compiler, proc.stderr,
+                          "make deps")
+        self.version = proc.stdout.split("\n", 1)[0]
+
+    def fetch(self, commits):
+        self.git.run("config", "core.autocrlf", "false")
+        missing = [c for c in commits
+                   if not self.git.ok("cat-file", "-e", c + "^{commit}")]
+        if missing:
+            source = Git(self.source)
+            source.run("update-ref", "refs/pcid/check", commits[-1])
+            self.git.run("fetch", "-q", "--no-tags", "file://" + self.source,
+                         "+refs/pcid/check:refs/pcid/check")
+
+    def stamp(self, commit, what):
+        """The file whose presence says that this has passed before.  Commit
+        ids are the same for the same stack, so this holds across runs.
+        """
+        key = "1 %s %s %s" % (commit, self.version, what)
+        return os.path.join(WORK, "passed",
+                            hashlib.sha256(key.encode()).hexdigest())
+
+    def command(self, log, args, time_limit=None):
+        log.write("$ %s\n" % " ".join(args))
+        log.flush()
+        env = {k: v for k, v in os.environ.items()
+               if not k.startswith(("MAKE", "MFLAGS"))}
+        with subprocess.Popen(args, cwd=self.path, env=env, stdout=log,
+                              stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL,
+                              start_new_session=True) as proc:
+            try:
+                return proc.wait(time_limit) == 0
+            except subprocess.TimeoutExpired:
+                log.write("time limit of %d s reached\n" % time_limit)
+                return False
+            finally:
+                if proc.poll() is None:
+                    os.killpg(proc.pid, 9)
+
+    def make(self, log, directory, *targets):
+        return self.command(log, ["make", "-j%d" % self.jobs, "-C", directory,
+                                  *MAKE_OPTIONS[self.compiler], *targets])
+
+    def checkout(self, log, commit):
+        log.write("patch %s, %s\n" % (commit, self.version))
+        self.git.run("checkout", "-q", "--force", "--detach", commit)
+
+    def configure(self, log):
+        have = "\n".join(self.git.lines("ls-tree", "HEAD", *CONFIGURE_INPUT))
+        note = os.path.join(self.path, ".git", "configured")
+        try:
+            with open(note, encoding="utf-8") as handle:
+                if handle.read() == have:
+                    return True
+        except FileNotFoundError:
+            pass
+        if not self.command(log, CONFIGURE):
+            return False
+        write_if_changed(note, have.encode())
+        return True
+
+    def build(self, log, everything):
+        """Build the checked-out patch: the libraries and xl."""
+        note = os.path.join(self.path, ".git", "complete")
+        if not (self.configure(log) and self.make(log, "tools/include")):
+            return False
+        # make does not link again when an object goes from a list.
+        self.command(log, ["sh", "-c", "rm -f tools/xl/xl tools/libs/light/*.so"
+                           " tools/libs/light/*.so.* tools/libs/util/*.so"
+                           " tools/libs/util/*.so.*"])
+        if everything or not os.path.exists(note):
+            good = self.make(log, "tools/libs")
+            if good:
+                write_if_changed(note, b"")
+        else:
+            # All that "all" makes there, but for the static libraries: those
+            # compile the same sources a second time.
+            good = (self.other_libs(log)
+                    and self.make(log, "tools/libs/light", "libxenlight.so",
+                                  "libxl.api-ok", "testidl",
+                                  "libxl-save-helper")
+                    and self.make(log, "tools/libs/util", "libxlutil.so"))
+        return good and self.make(log, "tools/xl")
+
+    def other_libs(self, log):
+        """Libraries below libxl, where the patch touches them."""
+        touched = {path.split("/")[2] for path in self.git.lines(
+            "diff-tree", "-r", "--name-only", "HEAD~", "HEAD", "--",
+            "tools/libs") if path.count("/") > 2}
+        return all(self.make(log, "tools/libs/" + name)
+                   for name in sorted(touched - {"light", "util"}))
+
+    def unit_tests(self, log):
+        return self.command(
+            log, ["make", "-j%d" % self.jobs, "-C", UNIT_TESTS, "check",
+                  *MAKE_OPTIONS[self.compiler][:1]], UNIT_TIME_LIMIT)
+
+
+def check_builds(tap, builder, patches, commits, tests):
+    for patch, commit in zip(patches, commits):
+        last = commit == commits[-1]
+        what = ["builds"]
+        if tests and builder.git.ok("cat-file", "-e", "%s:%s/Makefile"
+                                    % (commit, UNIT_TESTS)):
+            what.append("passes its unit tests")
+        name = "%s %s with %s" % (patch.name, " and ".join(what),
+                                  builder.compiler)
+        stamp = builder.stamp(commit, "%s %s" % (what, last))
+        if os.path.exists(stamp):
+            tap.result(True, name + " (as it did before)")
+            continue
+        start = time.monotonic()
+        path = os.path.join(LOGS, "%s-%s.log" % (patch.name, builder.compiler))
+        os.makedirs(LOGS, exist_ok=True)
+        with open(path, "w", encoding="utf-8", errors="replace") as log:
+            builder.checkout(log, commit)
+            good = builder.build(log, last)
+            if good and len(what) > 1:
+                good = builder.unit_tests(log)
+        name += " (%.0f s)" % (time.monotonic() - start)
+        if good:
+            write_if_changed(stamp, b"")
+            tap.result(True, name)
+        else:
+            tap.result(False, name, log_end(path))
+
+
+def unit(tree, compilers):
+    """The unit tests on the tree as it is, edits and new files included."""
+    git = tree.git
+    if not os.path.exists(os.path.join(tree.path, UNIT_TESTS, "Makefile")):
+        raise Failure("there are no unit tests",
+                      "no patch brings %s/Makefile" % UNIT_TESTS)
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix="tmp-") as tmp:
+        index = tree.index(os.path.join(tmp, "index"))
+        index.run("read-tree", "HEAD")
+        index.run("add", "-A")
+        snapshot = index.out("write-tree")
+    commit = (git.ref("HEAD") if snapshot == tree.tree_of("HEAD") else
+              git.commit_tree(snapshot, git.ref("HEAD"), "edits\n"))
+    tap = Tap()
+    for compiler in compilers:
+        builder = Builder(compiler, tree)
+        builder.fetch([commit])
+        path = os.path.join(LOGS, "unit-%s.log" % compiler)
+        os.makedirs(LOGS, exist_ok=True)
+        say("building for the unit tests with %s" % compiler)
+        with open(path, "w", encoding="utf-8", errors="replace") as log:
+            builder.checkout(log, commit)
+            built = builder.build(log, False)
+        if not built:
+            tap.result(False, "%s: the tree builds" % compiler, log_end(path))
+            continue
+        with open(path, "w", encoding="utf-8", errors="replace") as log:
+            passed = builder.unit_tests(log)
+        # Their own results, numbered anew, for both compilers together.
+        with open(path, encoding="utf-8", errors="replace") as log:
+            results = tap.relay(compiler, log)
+        if not passed and not results["bad"]:
+            tap.result(False, "%s: the unit tests end well" % compiler,
+                       log_end(path))
+        elif not results["all"]:
+            tap.result(False, "%s: the unit tests print results" % compiler,
+                       log_end(path))
+    print("1..%d" % tap.count)
+    return 0 if tap.failed == 0 else 1
+
+
+def log_end(path):
+    """The part of a log that tells a person most."""
+    with open(path, encoding="utf-8", errors="replace") as log:
+        lines = log.read().split("\n")
+    telling = [line for line in lines
+               if re.search(r"\berror: |undefined reference|multiple definition"
+                            r"|No such file|^not ok|\*\*\* |time limit", line)]
+    return (["log: " + shown(path)]
+            + [line[:300] for line in telling[:20]
+               or [line for line in lines if line][-20:]])
+
+
+def check(tree, build, tests, compilers):
+    patches = read_stack()
+    if not patches:
+        raise Failure("there is no patch to check", "series/ is empty", "")
+    commits = tree.build(patches)
+    unsaved = tree.unsaved()
+    if unsaved:
+        say("note: checking the stack, not the tree's unsaved work (%s)"
+            % unsaved)
+    tap = Tap()
+    for patch, parent, commit in zip(patches, [tree.base] + commits, commits):
+        errors = style_errors(tree.git, patch, parent, commit)
+        tap.result(not errors, "%s has the right style" % patch.name,
+                   some(errors, "\n", 30).split("\n") if errors else ())
+    if build:
+        say("building %d patches on Xen %s with %s; a few minutes"
+            % (len(patches), tree.series, " and ".join(compilers)))
+        # Side by side: one compiles while the other links or generates code.
+        builders = [Builder(name, tree) for name in compilers]
+        troubles = []
+
+        def work(builder):
+            try:
+                check_builds(tap, builder, patches, commits, tests)
+            except Failure as failure:
+                troubles.append(failure)
+
+        for builder in builders:
+            builder.fetch(commits)
+        threads = [threading.Thread(target=work, args=[builder], daemon=True)
+                   for builder in builders]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for failure in troubles:
+            tap.result(False, "checking went on to the end",
+                       failure.text().split("\n"))
+    print("1..%d" % tap.count)
+    return 0 if tap.failed == 0 else 1
