@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Host PCI access on Linux: carries requests out by means of sysfs.  This is
+ * the only place in libxl that knows the files of the PCI bus and of pciback.
+ *
+ * The files are described in Linux's Documentation/ABI/testing/sysfs-bus-pci
+ * and sysfs-driver-pciback.
+ */
+
+#include "libxl_osdeps.h" /* must come before any other headers */
+
+#include "libxl_internal.h"
+#include "libxl_hostpci.h"
+
+#define SYSFS_PCI_DRIVERS "/sys/bus/pci/drivers"
+
+/* Flags in a device's "resource" file (Linux's include/linux/ioport.h) */
+#define IORESOURCE_IO        0x00000100
+#define IORESOURCE_MEM       0x00000200
+#define IORESOURCE_PREFETCH  0x00002000
+#define IORESOURCE_MEM_64    0x00100000
+
+/* The longest attribute that is read: "resource", 13 lines of 57 bytes. */
+#define ATTRIBUTE_MAX 1024
+
+#define FAIL(class_, errnoval_, ...)                                    \
+    libxl__hostpci_fail(gc, reply, LIBXL__HOSTPCI_ ## class_,           \
+                        errnoval_, __VA_ARGS__)
+
+static char *device_path(libxl__gc *gc, const libxl__pci_sbdf *sbdf,
+                         const char *file)
+{
+    return GCSPRINTF(SYSFS_PCI_DEV"/"LIBXL__SBDF_FMT"%s%s",
+                     LIBXL__SBDF_ARG(*sbdf), file ? "/" : "", file ?: "");
+}
+
+char *libxl__hostpci_driver_path(libxl__gc *gc, const char *driver)
+{
+    return GCSPRINTF(SYSFS_PCI_DRIVERS"/%s", driver);
+}
+
+/*
+ * Primitives: each returns 0, or fills in the error and returns ERROR_FAIL.
+ */
+
+static int write_file(libxl__gc *gc, libxl__hostpci_reply *reply,
+                      const char *path, const char *value)
+{
+    int fd = -1, rc;
+    ssize_t r;
+
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        FAIL(FAILED, errno, "Couldn't open %s", path);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+
+    r = write(fd, value, strlen(value));
+    if (r < 0) {
+        FAIL(FAILED, errno, "write to %s returned %zd", path, r);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    rc = 0;
+
+ out:
+    if (fd >= 0) close(fd);
+    return rc;
+}
+
+static int write_sbdf(libxl__gc *gc, libxl__hostpci_reply *reply,
+                      const char *path, const libxl__pci_sbdf *sbdf)
+{
+    return write_file(gc, reply, path,
+                      GCSPRINTF(LIBXL__SBDF_FMT, LIBXL__SBDF_ARG(*sbdf)));
+}
+
+/* Reads an attribute of a device. */
+static int read_attribute(libxl__gc *gc, libxl__hostpci_reply *reply,
+                          const libxl__pci_sbdf *sbdf, const char *name,
+                          char buf[ATTRIBUTE_MAX])
+{
+    const char *path = device_path(gc, sbdf, name);
+    int fd = -1, rc;
+    ssize_t r;
+
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        FAIL(FAILED, errno, "Couldn't open %s", path);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+
+    r = read(fd, buf, ATTRIBUTE_MAX - 1);
+    if (r < 0) {
+        FAIL(FAILED, errno, "Couldn't read %s", path);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    buf[r] = '\0';
+    rc = 0;
+
+ out:
+    if (fd >= 0) close(fd);
+    return rc;
+}
+
+/* Is there anything at this path? */
+static int path_exists(libxl__gc *gc, libxl__hostpci_reply *reply,
+                       const char *path, bool *exists_r)
+{
+    struct stat st;
+
+    *exists_r = !lstat(path, &st);
+    if (!*exists_r && errno != ENOENT) {
+        FAIL(FAILED, errno, "Accessing %s", path);
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
+static int check_device(libxl__gc *gc, libxl__hostpci_reply *reply,
+                        const libxl__pci_sbdf *sbdf)
+{
+    const char *path = device_path(gc, sbdf, NULL);
+    struct stat st;
+
+    if (!lstat(path, &st))
+        return 0;
+
+    if (errno == ENOENT)
+        FAIL(NO_DEVICE, errno, "Couldn't lstat %s", path);
+    else
+        FAIL(FAILED, errno, "Couldn't lstat %s", path);
+    return ERROR_FAIL;
+}
+
+static int check_pciback(libxl__gc *gc, libxl__hostpci_reply *reply)
+{
+    if (!access(SYSFS_PCIBACK_DRIVER, F_OK))
+        return 0;
+
+    if (errno == ENOENT)
+        FAIL(NO_PCIBACK, 0, "Looks like pciback driver is not loaded");
+    else
+        FAIL(FAILED, errno, "Can't access "SYSFS_PCIBACK_DRIVER);
+    return ERROR_FAIL;
+}
+
+/* Is the device bound to pciback, which is loaded? */
+static int pciback_assigned(libxl__gc *gc, libxl__hostpci_reply *reply,
+                            const libxl__pci_sbdf *sbdf, bool *assigned_r)
+{
+    return path_exists(gc, reply,
+                       GCSPRINTF(SYSFS_PCIBACK_DRIVER"/"LIBXL__SBDF_FMT,
+                                 LIBXL__SBDF_ARG(*sbdf)),
+                       assigned_r);
+}
+
+/* Appends to the list of SBDFs in a reply. */
+static void append_sbdf(libxl__gc *gc, libxl__hostpci_reply *reply,
+                        int *allocated, const libxl__pci_sbdf *sbdf)
+{
+    if (reply->num_sbdfs == *allocated) {
+        *allocated = *allocated ? *allocated * 2 : 64;
+        GCREALLOC_ARRAY(reply->sbdfs, *allocated);
+    }
+    reply->sbdfs[reply->num_sbdfs++] = *sbdf;
+}
+
+/* The entries of a directory that are named by an SBDF */
+static int list_directory(libxl__gc *gc, libxl__hostpci_reply *reply,
+                          const char *path)
+{
+    struct dirent *de;
+    int allocated = 0, rc;
+    DIR *dir;
+
+    dir = opendir(path);
+    if (!dir) {
+        if (errno == ENOENT && !strcmp(path, SYSFS_PCIBACK_DRIVER))
+            FAIL(NO_PCIBACK, 0, "Looks like pciback driver not loaded");
+        else
+            FAIL(FAILED, errno, "Couldn't open %s", path);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+
+    for (;;) {
+        libxl__pci_sbdf sbdf;
+
+        errno = 0;
+        de = readdir(dir);
+        if (!de) break;
+        if (libxl__pci_sbdf_parse(de->d_name, &sbdf))
+            append_sbdf(gc, reply, &allocated, &sbdf);
+    }
+    if (errno) {
+        FAIL(FAILED, errno, "Couldn't read %s", path);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    rc = 0;
+
+ out:
+    if (dir) closedir(dir);
+    return rc;
+}
+
+/*
+ * The slots of pciback: the devices that it will bind to, bound or not.
+ * Before a device can be bound to pciback it must have a slot.  To ask for a
+ * slot twice gives two entries, so look first.
+ */
+static int list_slots(libxl__gc *gc, libxl__hostpci_reply *reply)
+{
+    static const char path[] = SYSFS_PCIBACK_DRIVER"/slots";
+    unsigned domain, bus, dev, func;
+    int allocated = 0, rc;
+    FILE *f;
+
+    f = fopen(path, "re");
+    if (!f) {
+        FAIL(FAILED, errno, "Couldn't open %s", path);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+
+    while (fscanf(f, "%x:%x:%x.%x\n", &domain, &bus, &dev, &func) == 4) {
+        libxl__pci_sbdf sbdf = { domain, bus, dev, func };
+
+        append_sbdf(gc, reply, &allocated, &sbdf);
+    }
+    if (ferror(f)) {
+        FAIL(FAILED, errno, "Couldn't read %s", path);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    rc = 0;
+
+ out:
+    if (f) fclose(f);
+    return rc;
+}
+
+static int has_slot(libxl__gc *gc, libxl__hostpci_reply *reply,
+                    const libxl__pci_sbdf *sbdf, bool *has_r)
+{
+    libxl__hostpci_reply slots = { 0 };
+    int i, rc;
+
+    rc = list_slots(gc, &slots);
+    if (rc) {
+        reply->class = slots.class;
+        reply->errnoval = slots.errnoval;
+        reply->desc = slots.desc;
+        return rc;
+    }
+
+    *has_r = false;
+    for (i = 0; i < slots.num_sbdfs; i++)
+        if (slots.sbdfs[i].domain == sbdf->domain
+            && slots.sbdfs[i].bus == sbdf->bus
+            && slots.sbdfs[i].dev == sbdf->dev
+            && slots.sbdfs[i].func == sbdf->func)
+            *has_r = true;
+    return 0;
+}
+
+/* The name of the driver the device is bound to, or NULL */
+static int device_driver(libxl__gc *gc, libxl__hostpci_reply *reply,
+                         const libxl__pci_sbdf *sbdf, const char **driver_r)
+{
+    const char *link = device_path(gc, sbdf, "driver");
+    const char *driver = NULL;
+    char target[PATH_MAX];
+    ssize_t r;
+    int rc;
+
+    r = readlink(link, target, sizeof(target) - 1);
+    if (r < 0 && errno != ENOENT) {
+        FAIL(FAILED, errno, "Couldn't read the link %s", link);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    if (r >= 0) {
+        target[r] = '\0';
+        driver = strrchr(target, '/');
+        driver = libxl__strdup(gc, driver ? driver + 1 : target);
+        if (!libxl__pci_driver_ok(driver)) {
+            FAIL(FAILED, 0, "%s leads to no driver", link);
+            rc = ERROR_FAIL;
+            goto out;
+        }
+    }
+    *driver_r = driver;
+    rc = 0;
+
+ out:
+    return rc;
+}
+
+/* Unbinds the device from its driver, if it has one; tells which it was. */
+static int unbind(libxl__gc *gc, libxl__hostpci_reply *reply,
+                  const libxl__pci_sbdf *sbdf, const char **driver_r)
+{
+    const char *path;
+    int rc;
+
+    rc = device_driver(gc, reply, sbdf, driver_r);
+    if (rc || !*driver_r) return rc;
+
+    path = libxl__hostpci_driver_path(gc, *driver_r);
+    LOG(DEBUG, "Driver re-plug path: %s", path);
+
+    return write_sbdf(gc, reply, GCSPRINTF("%s/unbind", path), sbdf);
+}
+
+/*
+ * Commands
+ */
+
+static void do_ls(libxl__gc *gc, const libxl__hostpci_request *request,
+                  libxl__hostpci_reply *reply)
+{
+    switch (request->dir) {
+    case LIBXL__HOSTPCI_DIR_PCI_DEVICES:
+        list_directory(gc, reply, SYSFS_PCI_DEV);
+        break;
+    case LIBXL__HOSTPCI_DIR_PCIBACK_DRIVER:
+        list_directory(gc, reply, SYSFS_PCIBACK_DRIVER);
+        break;
+    case LIBXL__HOSTPCI_DIR_PCIBACK_SLOTS:
+        if (!check_pciback(gc, reply))
+            list_slots(gc, reply);
+        break;
+    }
+}
+
+static void do_exists(libxl__gc *gc, const libxl__hostpci_request *request,
+                      libxl__hostpci_reply *reply)
+{
+    const libxl__pci_sbdf *sbdf = &request->sbdf;
+
+    switch (request->dir) {
+    case LIBXL__HOSTPCI_DIR_PCI_DEVICES:
+        path_exists(gc, reply, device_path(gc, sbdf, NULL), &reply->exists);
+        break;
+    case LIBXL__HOSTPCI_DIR_PCIBACK_DRIVER:
+        if (!check_pciback(gc, reply))
+            pciback_assigned(gc, reply, sbdf, &reply->exists);
+        break;
+    case LIBXL__HOSTPCI_DIR_PCIBACK_SLOTS:
+        if (!check_pciback(gc, reply))
+            has_slot(gc, reply, sbdf, &reply->exists);
+        break;
+    }
+}
+
+static void do_read_hex(libxl__gc *gc, const libxl__hostpci_request *request,
+                        libxl__hostpci_reply *reply)
+{
+    static const struct {
+        const char *name;
+        int base;
+    } attributes[] = {
+        [LIBXL__HOSTPCI_ATTR_VENDOR] = { "vendor", 16 },
+        [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16 },
+        [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16 },
+        [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10 },
+    };
+    const char *name = attributes[request->attr].name;
+    char buf[ATTRIBUTE_MAX], *end;
+
+    if (check_device(gc, reply, &request->sbdf)) return;
+    if (read_attribute(gc, reply, &request->sbdf, name, buf)) return;
+
+    errno = 0;
+    reply->value = strtoul(buf, &end, attributes[request->attr].base);
+    if (errno || end == buf || (*end != '\n' && *end) ||
+        reply->value > UINT32_MAX)
+        FAIL(FAILED, 0, "%s holds no number",
+             device_path(gc, &request->sbdf, name));
+}
+
+static void do_read_resources(libxl__gc *gc,
+                              const libxl__hostpci_request *request,
+                              libxl__hostpci_reply *reply)
+{
+    char buf[ATTRIBUTE_MAX], *line = buf;
+    int i;
+
+    if (check_device(gc, reply, &request->sbdf)) return;
+    if (read_attribute(gc, reply, &request->sbdf, "resource", buf)) return;
+
+    for (i = 0; i < PCID_RESOURCES; i++) {
+        libxl__hostpci_resource *res = &reply->resources[i];
+        uint64_t start, end, flags;
+        int len = 0;
+
+        if (sscanf(line, "0x%"SCNx64" 0x%"SCNx64" 0x%"SCNx64"%n",
+                   &start, &end, &flags, &len) != 3 || line[len] != '\n') {
+            FAIL(FAILED, 0, "line %d of %s is no resource", i + 1,
+                 device_path(gc, &request->sbdf, "resource"));
+            return;
+        }
+        line += len + 1;
+
+        /* What has no address is of no use to a guest. */
+        if (!start) {
+            memset(res, 0, sizeof(*res));
+            continue;
+        }
+        res->start = start;
+        res->end = end;
+        res->flags = (flags & IORESOURCE_IO ? PCID_RESOURCE_IO : 0) |
+            (flags & IORESOURCE_MEM ? PCID_RESOURCE_MEM : 0) |
+            (flags & IORESOURCE_PREFETCH ? PCID_RESOURCE_PREFETCH : 0) |
+            (flags & IORESOURCE_MEM_64 ? PCID_RESOURCE_64BIT : 0);
+    }
+}
+
+static void do_write(libxl__gc *gc, const libxl__hostpci_request *request,
+                     libxl__hostpci_reply *reply)
+{
+    static const char *const files[] = {
+        [LIBXL__HOSTPCI_FILE_NEW_SLOT]    = "new_slot",
+        [LIBXL__HOSTPCI_FILE_BIND]        = "bind",
+        [LIBXL__HOSTPCI_FILE_REMOVE_SLOT] = "remove_slot",
+        [LIBXL__HOSTPCI_FILE_PERMISSIVE]  = "permissive",
+    };
+    const char *path;
+
+    if (request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND) {
+        path = GCSPRINTF("%s/bind",
+                         libxl__hostpci_driver_path(gc, request->driver));
+    } else {
+        if (check_pciback(gc, reply)) return;
+        path = GCSPRINTF(SYSFS_PCIBACK_DRIVER"/%s", files[request->file]);
+    }
+    write_sbdf(gc, reply, path, &request->sbdf);
+}
+
+static void do_unbind(libxl__gc *gc, const libxl__hostpci_request *request,
+                      libxl__hostpci_reply *reply)
+{
+    if (!check_device(gc, reply, &request->sbdf))
+        unbind(gc, reply, &request->sbdf, &reply->driver);
+}
+
+static void do_reset(libxl__gc *gc, const libxl__hostpci_request *request,
+                     libxl__hostpci_reply *reply)
+{
+    const char *path = SYSFS_PCIBACK_DRIVER"/do_flr";
+    bool exists;
+
+    if (check_device(gc, reply, &request->sbdf)) return;
+
+    if (path_exists(gc, reply, path, &exists)) return;
+    if (exists) {
+        write_sbdf(gc, reply, path, &request->sbdf);
+        return;
+    }
+
+    path = device_path(gc, &request->sbdf, "reset");
+    if (path_exists(gc, reply, path, &exists)) return;
+    if (exists)
+        write_file(gc, reply, path, "1");
+    else
+        FAIL(UNSUPPORTED, 0, "The kernel doesn't support reset from sysfs "
+             "for PCI device "LIBXL__SBDF_FMT,
+             LIBXL__SBDF_ARG(request->sbdf));
+}
+
+static void do_query(libxl__gc *gc, const libxl__hostpci_request *request,
+                     libxl__hostpci_reply *reply)
+{
+    const libxl__pci_sbdf *sbdf = &request->sbdf;
+
+    if (check_device(gc, reply, sbdf)) return;
+    if (device_driver(gc, reply, sbdf, &reply->driver)) return;
+    if (path_exists(gc, reply, SYSFS_PCIBACK_DRIVER, &reply->pciback)) return;
+    pciback_assigned(gc, reply, sbdf, &reply->assigned);
+}
+
+static void do_assign(libxl__gc *gc, const libxl__hostpci_request *request,
+                      libxl__hostpci_reply *reply)
+{
+    const libxl__pci_sbdf *sbdf = &request->sbdf;
+    bool slot;
+
+    if (check_device(gc, reply, sbdf)) return;
+    if (check_pciback(gc, reply)) return;
+    if (pciback_assigned(gc, reply, sbdf, &reply->assigned)) return;
+    if (reply->assigned) return;
+
+    if (unbind(gc, reply, sbdf, &reply->driver)) {
+        reply->step = LIBXL__HOSTPCI_STEP_UNBIND;
+        return;
+    }
+
+    if (has_slot(gc, reply, sbdf, &slot)) {
+        reply->step = LIBXL__HOSTPCI_STEP_FIND_SLOT;
+        return;
+    }
+    if ((!slot &&
+         write_sbdf(gc, reply, SYSFS_PCIBACK_DRIVER"/new_slot", sbdf)) ||
+        write_sbdf(gc, reply, SYSFS_PCIBACK_DRIVER"/bind", sbdf))
+        reply->step = LIBXL__HOSTPCI_STEP_BIND;
+}
+
+static void do_unassign(libxl__gc *gc, const libxl__hostpci_request *request,
+                        libxl__hostpci_reply *reply)
+{
+    const libxl__pci_sbdf *sbdf = &request->sbdf;
+    const char *driver;
+    bool slot;
+
+    if (check_pciback(gc, reply)) return;
+    if (pciback_assigned(gc, reply, sbdf, &reply->assigned)) return;
+
+    if (reply->assigned && unbind(gc, reply, sbdf, &driver)) {
+        reply->step = LIBXL__HOSTPCI_STEP_UNBIND;
+        return;
+    }
+
+    /* A slot without a device may be left of an attempt that was cut off. */
+    if (has_slot(gc, reply, sbdf, &slot)) {
+        reply->step = LIBXL__HOSTPCI_STEP_FIND_SLOT;
+        return;
+    }
+    if (slot &&
+        write_sbdf(gc, reply, SYSFS_PCIBACK_DRIVER"/remove_slot", sbdf))
+        reply->step = LIBXL__HOSTPCI_STEP_REMOVE_SLOT;
+}
+
+void libxl__hostpci_perform(libxl__gc *gc,
+                            const libxl__hostpci_request *request,
+                            libxl__hostpci_reply *reply)
+{
+    static void (*const commands[])(libxl__gc *,
+                                    const libxl__hostpci_request *,
+                                    libxl__hostpci_reply *) = {
+        [LIBXL__HOSTPCI_LS]             = do_ls,
+        [LIBXL__HOSTPCI_EXISTS]         = do_exists,
+        [LIBXL__HOSTPCI_READ_HEX]       = do_read_hex,
+        [LIBXL__HOSTPCI_READ_RESOURCES] = do_read_resources,
+        [LIBXL__HOSTPCI_WRITE]          = do_write,
+        [LIBXL__HOSTPCI_UNBIND]         = do_unbind,
+        [LIBXL__HOSTPCI_RESET]          = do_reset,
+        [LIBXL__HOSTPCI_QUERY]          = do_query,
+        [LIBXL__HOSTPCI_ASSIGN]         = do_assign,
+        [LIBXL__HOSTPCI_UNASSIGN]       = do_unassign,
+    };
+
+    memset(reply, 0, sizeof(*reply));
+    commands[request->command](gc, request, reply);
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The designation of the domain that owns the host's PCI devices.
+ *
+ * It stands in xenstore, at PCID_XS_OWNER, where only privileged domains can
+ * write.  See section 1 of docs/misc/pcid-protocol.pandoc.
+ */
+
+#include "libxl_osdeps.h" /* must come before any other headers */
+
+#include "libxl_internal.h"
+#include "libxl_hostpci.h"
+
+static int read_owner(libxl__gc *gc, xs_transaction_t t,
+                      libxl_domid *owner_r)
+{
+    unsigned long domid;
+    const char *s;
+    char *end;
+
+    s = libxl__xs_read(gc, t, PCID_XS_OWNER);
+    if (!s) {
+        *owner_r = INVALID_DOMID;
+        if (errno == ENOENT) return 0;
+        if (errno == EACCES) return ERROR_NI;
+        LOGE(ERROR, "cannot read %s", PCID_XS_OWNER);
+        return ERROR_FAIL;
+    }
+
+    errno = 0;
+    domid = strtoul(s, &end, 10);
+    if (!CTYPE(isdigit, *s) || *end || errno ||
+        domid >= DOMID_FIRST_RESERVED) {
+        LOG(ERROR, "%s is \"%s\", which is no domain: correct it with"
+            " xl pci-owner", PCID_XS_OWNER, s);
+        return ERROR_INVAL;
+    }
+    *owner_r = domid;
+    return 0;
+}
+
+int libxl__pci_owner_get(libxl__gc *gc, libxl_domid *owner_r)
+{
+    int rc;
+
+    rc = read_owner(gc, XBT_NULL, owner_r);
+    return rc == ERROR_NI ? 0 : rc;
+}
+
+int libxl__pci_owner_designate(libxl__gc *gc, libxl_domid domid,
+                               bool replace, libxl_domid *other_r)
+{
+    xs_transaction_t t = XBT_NULL;
+    libxl_domid other;
+    int rc;
+
+    for (;;) {
+        rc = libxl__xs_transaction_start(gc, &t);
+        if (rc) goto out;
+
+        rc = read_owner(gc, t, &other);
+        if (rc == ERROR_INVAL && replace) {
+            other = INVALID_DOMID;
+            rc = 0;
+        }
+        if (rc) goto out;
+
+        if (!replace && other != INVALID_DOMID && other != domid &&
+            xs_is_domain_introduced(CTX->xsh, other)) {
+            *other_r = other;
+            rc = ERROR_DEVICE_EXISTS;
+            goto out;
+        }
+
+        rc = libxl__xs_write_checked(gc, t, PCID_XS_OWNER,
+                                     GCSPRINTF("%u", domid));
+        if (rc) goto out;
+
+        rc = libxl__xs_transaction_commit(gc, &t);
+        if (!rc) break;
+        if (rc < 0) goto out;
+    }
+    LOGD(DEBUG, domid, "designated as the owner of the PCI devices");
+
+ out:
+    libxl__xs_transaction_abort(gc, &t);
+    return rc;
+}
+
+int libxl__pci_owner_withdraw(libxl__gc *gc, libxl_domid domid)
+{
+    xs_transaction_t t = XBT_NULL;
+    libxl_domid owner;
+    int rc;
+
+    for (;;) {
+        rc = libxl__xs_transaction_start(gc, &t);
+        if (rc) goto out;
+
+        rc = read_owner(gc, t, &owner);
+        if (rc == ERROR_NI || (!rc && owner != domid)) {
+            rc = 0;
+            goto out;
+        }
+        if (rc) goto out;
+
+        rc = libxl__xs_rm_checked(gc, t, PCID_XS_OWNER);
+        if (rc) goto out;
+
+        rc = libxl__xs_transaction_commit(gc, &t);
+        if (!rc) break;
+        if (rc < 0) goto out;
+    }
+    LOGD(DEBUG, domid, "is no longer the owner of the PCI devices");
+
+ out:
+    libxl__xs_transaction_abort(gc, &t);
+    return rc;
+}
+
+int libxl_pci_owner_get(libxl_ctx *ctx, libxl_domid *owner_r)
+{
+    GC_INIT(ctx);
+    int rc;
+
+    rc = libxl__pci_owner_get(gc, owner_r);
+
+    GC_FREE;
+    return rc;
+}
+
+int libxl_pci_owner_set(libxl_ctx *ctx, libxl_domid owner)
+{
+    GC_INIT(ctx);
+    int rc;
+
+    rc = libxl_domain_info(ctx, NULL, owner);
+    if (rc) {
+        LOGD(ERROR, owner, "cannot own the PCI devices: no such domain");
+        goto out;
+    }
+
+    rc = libxl__pci_owner_designate(gc, owner, true, NULL);
+    if (rc)
+        LOGD(ERROR, owner, "cannot be designated as the owner of the PCI"
+             " devices%s", rc == ERROR_NI ? ": this is no toolstack domain"
+                                          : "");
+
+ out:
+    GC_FREE;
+    return rc;
+}
+
+int libxl_pci_owner_clear(libxl_ctx *ctx)
+{
+    GC_INIT(ctx);
+    int rc;
+
+    rc = libxl__xs_rm_checked(gc, XBT_NULL, PCID_XS_OWNER);
+
+    GC_FREE;
+    return rc;
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

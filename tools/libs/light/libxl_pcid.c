@@ -1,0 +1,862 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The pcid protocol: requests and replies to JSON and back.
+ *
+ * docs/misc/pcid-protocol.pandoc specifies it; the tables here say the same
+ * in C.
+ *
+ * WARNING - What is decoded comes from another domain, which is not trusted.
+ */
+
+#include "libxl_osdeps.h" /* must come before any other headers */
+
+#include "libxl_internal.h"
+#include "libxl_pcid.h"
+
+/*
+ * Tables
+ */
+
+#define ARG_SBDF   (1u << 0)
+#define ARG_DIR    (1u << 1)
+#define ARG_ATTR   (1u << 2)
+#define ARG_FILE   (1u << 3)
+#define ARG_DRIVER (1u << 4) /* only with, and only then not without, a
+                              * file_id of driver_bind */
+
+static const struct {
+    const char *name;
+    unsigned args;
+    bool writes;
+    bool feature; /* not in every server: see the greeting */
+} commands[LIBXL__HOSTPCI_COMMANDS] = {
+    [LIBXL__HOSTPCI_LS] =
+        { PCID_CMD_LS, ARG_DIR },
+    [LIBXL__HOSTPCI_EXISTS] =
+        { PCID_CMD_EXISTS, ARG_DIR | ARG_SBDF },
+    [LIBXL__HOSTPCI_READ_HEX] =
+        { PCID_CMD_READ_HEX, ARG_ATTR | ARG_SBDF },
+    [LIBXL__HOSTPCI_READ_RESOURCES] =
+        { PCID_CMD_READ_RESOURCES, ARG_SBDF },
+    [LIBXL__HOSTPCI_WRITE] =
+        { PCID_CMD_WRITE, ARG_FILE | ARG_DRIVER | ARG_SBDF, .writes = true },
+    [LIBXL__HOSTPCI_UNBIND] =
+        { PCID_CMD_UNBIND, ARG_SBDF, .writes = true },
+    [LIBXL__HOSTPCI_RESET] =
+        { PCID_CMD_RESET, ARG_SBDF, .writes = true },
+    [LIBXL__HOSTPCI_QUERY] =
+        { PCID_CMD_QUERY, ARG_SBDF, .feature = true },
+    [LIBXL__HOSTPCI_ASSIGN] =
+        { PCID_CMD_ASSIGN, ARG_SBDF, .writes = true, .feature = true },
+    [LIBXL__HOSTPCI_UNASSIGN] =
+        { PCID_CMD_UNASSIGN, ARG_SBDF, .writes = true, .feature = true },
+};
+
+static const char *const dirs[] = {
+    [LIBXL__HOSTPCI_DIR_PCI_DEVICES]    = PCID_DIR_PCI_DEVICES,
+    [LIBXL__HOSTPCI_DIR_PCIBACK_DRIVER] = PCID_DIR_PCIBACK_DRIVER,
+    [LIBXL__HOSTPCI_DIR_PCIBACK_SLOTS]  = PCID_DIR_PCIBACK_SLOTS,
+};
+
+static const struct {
+    const char *name;
+    uint32_t max;
+} attrs[] = {
+    [LIBXL__HOSTPCI_ATTR_VENDOR] = { PCID_ATTR_VENDOR, 0xffff },
+    [LIBXL__HOSTPCI_ATTR_DEVICE] = { PCID_ATTR_DEVICE, 0xffff },
+    [LIBXL__HOSTPCI_ATTR_CLASS]  = { PCID_ATTR_CLASS,  0xffffff },
+    [LIBXL__HOSTPCI_ATTR_IRQ]    = { PCID_ATTR_IRQ,    INT32_MAX },
+};
+
+static const char *const files[] = {
+    [LIBXL__HOSTPCI_FILE_NEW_SLOT]    = PCID_FILE_NEW_SLOT,
+    [LIBXL__HOSTPCI_FILE_BIND]        = PCID_FILE_BIND,
+    [LIBXL__HOSTPCI_FILE_REMOVE_SLOT] = PCID_FILE_REMOVE_SLOT,
+    [LIBXL__HOSTPCI_FILE_PERMISSIVE]  = PCID_FILE_PERMISSIVE,
+    [LIBXL__HOSTPCI_FILE_DRIVER_BIND] = PCID_FILE_DRIVER_BIND,
+};
+
+static const char *const classes[] = {
+    [LIBXL__HOSTPCI_BAD_MESSAGE]  = PCID_CLASS_BAD_MESSAGE,
+    [LIBXL__HOSTPCI_BAD_COMMAND]  = PCID_CLASS_BAD_COMMAND,
+    [LIBXL__HOSTPCI_BAD_ARGUMENT] = PCID_CLASS_BAD_ARGUMENT,
+    [LIBXL__HOSTPCI_NO_DEVICE]    = PCID_CLASS_NO_DEVICE,
+    [LIBXL__HOSTPCI_NO_PCIBACK]   = PCID_CLASS_NO_PCIBACK,
+    [LIBXL__HOSTPCI_BUSY]         = PCID_CLASS_BUSY,
+    [LIBXL__HOSTPCI_UNSUPPORTED]  = PCID_CLASS_UNSUPPORTED,
+    [LIBXL__HOSTPCI_FAILED]       = PCID_CLASS_FAILED,
+};
+
+static const char *const steps[] = {
+    [LIBXL__HOSTPCI_STEP_UNBIND]      = PCID_STEP_UNBIND,
+    [LIBXL__HOSTPCI_STEP_FIND_SLOT]   = PCID_STEP_FIND_SLOT,
+    [LIBXL__HOSTPCI_STEP_BIND]        = PCID_STEP_BIND,
+    [LIBXL__HOSTPCI_STEP_REMOVE_SLOT] = PCID_STEP_REMOVE_SLOT,
+};
+
+/* The errors that have a name on the wire; any other is sent as "EIO". */
+static const struct {
+    int value;
+    const char *name;
+} errnos[] = {
+#define ERRNO(name) { name, #name }
+    ERRNO(EPERM), ERRNO(ENOENT), ERRNO(EIO), ERRNO(ENXIO), ERRNO(EAGAIN),
+    ERRNO(ENOMEM), ERRNO(EACCES), ERRNO(EBUSY), ERRNO(EEXIST), ERRNO(ENODEV),
+    ERRNO(EINVAL), ERRNO(ENFILE), ERRNO(EMFILE), ERRNO(ENOTTY),
+    ERRNO(ENOSPC), ERRNO(EROFS), ERRNO(ERANGE), ERRNO(ENOSYS),
+    ERRNO(EOPNOTSUPP), ERRNO(ETIMEDOUT), ERRNO(EPROTO),
+#undef ERRNO
+};
+
+const char *libxl__pcid_command_name(libxl__hostpci_command command)
+{
+    return commands[command].name;
+}
+
+bool libxl__pcid_command_writes(libxl__hostpci_command command)
+{
+    return commands[command].writes;
+}
+
+/* The index of a string in a table that may have holes, or -1 */
+static int lookup(const char *const table[], int n, const char *s)
+{
+    int i;
+
+    for (i = 0; i < n; i++)
+        if (table[i] && !strcmp(table[i], s))
+            return i;
+    return -1;
+}
+
+#define LOOKUP(table, s) lookup(table, ARRAY_SIZE(table), s)
+
+static int lookup_command(const char *s)
+{
+    int i;
+
+    for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
+        if (!strcmp(commands[i].name, s))
+            return i;
+    return -1;
+}
+
+static int lookup_attr(const char *s)
+{
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(attrs); i++)
+        if (!strcmp(attrs[i].name, s))
+            return i;
+    return -1;
+}
+
+static const char *errno_name(int errnoval)
+{
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(errnos); i++)
+        if (errnos[i].value == errnoval)
+            return errnos[i].name;
+    return "EIO";
+}
+
+static int errno_value(const char *name)
+{
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(errnos); i++)
+        if (!strcmp(errnos[i].name, name))
+            return errnos[i].value;
+    return EIO;
+}
+
+/*
+ * Values that are not JSON
+ */
+
+bool libxl__pci_sbdf_parse(const char *s, libxl__pci_sbdf *sbdf_r)
+{
+    static const char form[] = "hhhh:hh:hh.h";
+    unsigned domain, bus, dev, func;
+    int i;
+
+    for (i = 0; form[i]; i++)
+        if (form[i] == 'h' ? !s[i] || !strchr("0123456789abcdef", s[i])
+                           : s[i] != form[i])
+            return false;
+    if (s[i])
+        return false;
+
+    if (sscanf(s, "%4x:%2x:%2x.%1x", &domain, &bus, &dev, &func) != 4)
+        return false;
+    if (dev > 0x1f || func > 7)
+        return false;
+
+    *sbdf_r = (libxl__pci_sbdf){ domain, bus, dev, func };
+    return true;
+}
+
+bool libxl__pci_driver_ok(const char *name)
+{
+    size_t i, len = strlen(name);
+
+    if (!len || len > PCID_DRIVER_MAX || name[0] == '.')
+        return false;
+
+    /* Some drivers do have spaces in their name. */
+    for (i = 0; i < len; i++)
+        if (name[i] == '/' || name[i] < ' ' || name[i] > '~')
+            return false;
+    return true;
+}
+
+void libxl__hostpci_fail(libxl__gc *gc, libxl__hostpci_reply *reply,
+                         libxl__hostpci_class class, int errnoval,
+                         const char *fmt, ...)
+{
+    const char *text;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = libxl__vsprintf(gc, fmt, ap);
+    va_end(ap);
+
+    reply->class = class;
+    reply->errnoval = errnoval;
+    reply->desc = errnoval ? GCSPRINTF("%s: %s", text, strerror(errnoval))
+                           : text;
+}
+
+/* A text of the peer's, made fit to be printed and logged. */
+static char *printable(libxl__gc *gc, const char *s)
+{
+    char *copy = libxl__strndup(gc, s, PCID_DESC_MAX), *p;
+
+    for (p = copy; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+    return copy;
+}
+
+char *libxl__pcid_request_text(libxl__gc *gc,
+                               const libxl__hostpci_request *request)
+{
+    unsigned args = commands[request->command].args;
+    bool driver = (args & ARG_DRIVER)
+        && request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND;
+
+    return GCSPRINTF("%s%s%s%s%s%s%s",
+                     commands[request->command].name,
+                     args & (ARG_DIR | ARG_ATTR | ARG_FILE) ? " " : "",
+                     args & ARG_DIR ? dirs[request->dir] :
+                     args & ARG_ATTR ? attrs[request->attr].name :
+                     args & ARG_FILE ? files[request->file] : "",
+                     driver ? " " : "", driver ? request->driver : "",
+                     args & ARG_SBDF ? " " : "",
+                     args & ARG_SBDF ?
+                     GCSPRINTF(LIBXL__SBDF_FMT,
+                               LIBXL__SBDF_ARG(request->sbdf)) : "");
+}
+
+/*
+ * Writing JSON
+ */
+
+static libxl__json_object *json_string(libxl__gc *gc, const char *s)
+{
+    libxl__json_object *o = libxl__json_object_alloc(gc, JSON_STRING);
+
+    o->u.string = libxl__strdup(gc, s);
+    return o;
+}
+
+static libxl__json_object *json_string_or_null(libxl__gc *gc, const char *s)
+{
+    return s ? json_string(gc, s) : libxl__json_object_alloc(gc, JSON_NULL);
+}
+
+static libxl__json_object *json_integer(libxl__gc *gc, long long i)
+{
+    libxl__json_object *o = libxl__json_object_alloc(gc, JSON_INTEGER);
+
+    o->u.i = i;
+    return o;
+}
+
+static libxl__json_object *json_bool(libxl__gc *gc, bool b)
+{
+    libxl__json_object *o = libxl__json_object_alloc(gc, JSON_BOOL);
+
+    o->u.b = b;
+    return o;
+}
+
+static libxl__json_object *json_sbdf(libxl__gc *gc,
+                                     const libxl__pci_sbdf *sbdf)
+{
+    return json_string(gc, GCSPRINTF(LIBXL__SBDF_FMT,
+                                     LIBXL__SBDF_ARG(*sbdf)));
+}
+
+static void json_add(libxl__gc *gc, libxl__json_object *map,
+                     const char *key, libxl__json_object *value)
+{
+    libxl__json_map_node *node;
+
+    GCNEW(node);
+    node->map_key = libxl__strdup(gc, key);
+    node->obj = value;
+    flexarray_append(map->u.map, node);
+}
+
+char *libxl__pcid_encode_greeting(libxl__gc *gc)
+{
+    libxl__json_object *msg = libxl__json_object_alloc(gc, JSON_MAP);
+    libxl__json_object *pcid = libxl__json_object_alloc(gc, JSON_MAP);
+    libxl__json_object *version = libxl__json_object_alloc(gc, JSON_MAP);
+    libxl__json_object *features = libxl__json_object_alloc(gc, JSON_ARRAY);
+    int i;
+
+    json_add(gc, version, PCID_MSG_MAJOR,
+             json_integer(gc, PCID_VERSION_MAJOR));
+    json_add(gc, version, PCID_MSG_MINOR,
+             json_integer(gc, PCID_VERSION_MINOR));
+    for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
+        if (commands[i].feature)
+            flexarray_append(features->u.array,
+                             json_string(gc, commands[i].name));
+    json_add(gc, pcid, PCID_MSG_VERSION, version);
+    json_add(gc, pcid, PCID_MSG_FEATURES, features);
+    json_add(gc, msg, PCID_MSG_GREETING, pcid);
+    return libxl__json_object_to_json(gc, msg);
+}
+
+char *libxl__pcid_encode_progress(libxl__gc *gc, int64_t id)
+{
+    libxl__json_object *msg = libxl__json_object_alloc(gc, JSON_MAP);
+
+    json_add(gc, msg, PCID_MSG_PROGRESS,
+             libxl__json_object_alloc(gc, JSON_MAP));
+    json_add(gc, msg, PCID_MSG_ID, json_integer(gc, id));
+    return libxl__json_object_to_json(gc, msg);
+}
+
+char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
+                                 const libxl__hostpci_request *request)
+{
+    libxl__json_object *msg = libxl__json_object_alloc(gc, JSON_MAP);
+    libxl__json_object *o = libxl__json_object_alloc(gc, JSON_MAP);
+    unsigned args = commands[request->command].args;
+
+    if (args & ARG_DIR)
+        json_add(gc, o, PCID_ARG_DIR_ID,
+                 json_string(gc, dirs[request->dir]));
+    if (args & ARG_ATTR)
+        json_add(gc, o, PCID_ARG_ATTR_ID,
+                 json_string(gc, attrs[request->attr].name));
+    if (args & ARG_FILE)
+        json_add(gc, o, PCID_ARG_FILE_ID,
+                 json_string(gc, files[request->file]));
+    if ((args & ARG_DRIVER) &&
+        request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND)
+        json_add(gc, o, PCID_ARG_DRIVER, json_string(gc, request->driver));
+    if (args & ARG_SBDF)
+        json_add(gc, o, PCID_ARG_SBDF, json_sbdf(gc, &request->sbdf));
+
+    json_add(gc, msg, PCID_MSG_EXECUTE,
+             json_string(gc, commands[request->command].name));
+    json_add(gc, msg, PCID_MSG_ID, json_integer(gc, id));
+    json_add(gc, msg, PCID_MSG_ARGUMENTS, o);
+    return libxl__json_object_to_json(gc, msg);
+}
+
+static libxl__json_object *encode_error(libxl__gc *gc,
+                                        const libxl__hostpci_reply *reply)
+{
+    libxl__json_object *o = libxl__json_object_alloc(gc, JSON_MAP);
+
+    json_add(gc, o, PCID_MSG_CLASS, json_string(gc, classes[reply->class]));
+    if (reply->errnoval)
+        json_add(gc, o, PCID_MSG_ERRNO,
+                 json_string(gc, errno_name(reply->errnoval)));
+    if (reply->step)
+        json_add(gc, o, PCID_MSG_STEP, json_string(gc, steps[reply->step]));
+    json_add(gc, o, PCID_MSG_DESC,
+             json_string(gc, printable(gc, reply->desc)));
+    return o;
+}
+
+static libxl__json_object *
+encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
+              const libxl__hostpci_reply *reply)
+{
+    libxl__json_object *o, *resource;
+    int i;
+
+    switch (request->command) {
+    case LIBXL__HOSTPCI_LS:
+        o = libxl__json_object_alloc(gc, JSON_ARRAY);
+        for (i = 0; i < reply->num_sbdfs; i++)
+            flexarray_append(o->u.array, json_sbdf(gc, &reply->sbdfs[i]));
+        return o;
+    case LIBXL__HOSTPCI_EXISTS:
+        return json_bool(gc, reply->exists);
+    case LIBXL__HOSTPCI_READ_HEX:
+        return json_integer(gc, reply->value);
+    case LIBXL__HOSTPCI_READ_RESOURCES:
+        o = libxl__json_object_alloc(gc, JSON_ARRAY);
+        for (i = 0; i < PCID_RESOURCES; i++) {
+            resource = libxl__json_object_alloc(gc, JSON_MAP);
+            json_add(gc, resource, PCID_RET_START,
+                     json_integer(gc, reply->resources[i].start));
+            json_add(gc, resource, PCID_RET_END,
+                     json_integer(gc, reply->resources[i].end));
+            json_add(gc, resource, PCID_RET_FLAGS,
+                     json_integer(gc, reply->resources[i].flags));
+            flexarray_append(o->u.array, resource);
+        }
+        return o;
+    case LIBXL__HOSTPCI_UNBIND:
+        return json_string_or_null(gc, reply->driver);
+    case LIBXL__HOSTPCI_QUERY:
+    case LIBXL__HOSTPCI_ASSIGN:
+        o = libxl__json_object_alloc(gc, JSON_MAP);
+        json_add(gc, o, PCID_RET_DRIVER,
+                 json_string_or_null(gc, reply->driver));
+        json_add(gc, o, PCID_RET_ASSIGNED, json_bool(gc, reply->assigned));
+        if (request->command == LIBXL__HOSTPCI_QUERY)
+            json_add(gc, o, PCID_RET_PCIBACK, json_bool(gc, reply->pciback));
+        return o;
+    case LIBXL__HOSTPCI_UNASSIGN:
+        return json_bool(gc, reply->assigned);
+    case LIBXL__HOSTPCI_WRITE:
+    case LIBXL__HOSTPCI_RESET:
+    case LIBXL__HOSTPCI_COMMANDS:
+        break;
+    }
+    return libxl__json_object_alloc(gc, JSON_MAP);
+}
+
+char *libxl__pcid_encode_reply(libxl__gc *gc, const int64_t *id,
+                               const libxl__hostpci_request *request,
+                               const libxl__hostpci_reply *reply)
+{
+    libxl__json_object *msg = libxl__json_object_alloc(gc, JSON_MAP);
+
+    if (reply->class)
+        json_add(gc, msg, PCID_MSG_ERROR, encode_error(gc, reply));
+    else
+        json_add(gc, msg, PCID_MSG_RETURN,
+                 encode_result(gc, request, reply));
+    if (id)
+        json_add(gc, msg, PCID_MSG_ID, json_integer(gc, *id));
+    return libxl__json_object_to_json(gc, msg);
+}
+
+/*
+ * Reading JSON.  libxl__json_map_get takes the first of several members of
+ * the same name; such a message is refused where that could matter.
+ */
+
+static bool read_id(const libxl__json_object *msg, int64_t *id_r)
+{
+    const libxl__json_object *o =
+        libxl__json_map_get(PCID_MSG_ID, msg, JSON_INTEGER);
+
+    if (!o || libxl__json_object_get_integer(o) < 0)
+        return false;
+    *id_r = libxl__json_object_get_integer(o);
+    return true;
+}
+
+/* The keys of a map must be among those given, each there once at most. */
+static const char *unexpected_key(const libxl__json_object *map,
+                                  const char *const keys[], int num_keys)
+{
+    const libxl__json_map_node *node;
+    unsigned seen = 0;
+    int i, key;
+
+    for (i = 0; (node = libxl__json_map_node_get(map, i)); i++) {
+        key = lookup(keys, num_keys, node->map_key);
+        if (key < 0 || (seen & (1u << key)))
+            return node->map_key;
+        seen |= 1u << key;
+    }
+    return NULL;
+}
+
+int libxl__pcid_decode_request(libxl__gc *gc, const libxl__json_object *msg,
+                               bool *has_id_r, int64_t *id_r,
+                               libxl__hostpci_request *request_r,
+                               libxl__hostpci_reply *error_r)
+{
+    static const char *const keys[] = {
+        PCID_MSG_EXECUTE, PCID_MSG_ID, PCID_MSG_ARGUMENTS,
+    };
+    static const struct {
+        unsigned arg;
+        const char *key;
+    } arguments[] = {
+        { ARG_SBDF,   PCID_ARG_SBDF },
+        { ARG_DIR,    PCID_ARG_DIR_ID },
+        { ARG_ATTR,   PCID_ARG_ATTR_ID },
+        { ARG_FILE,   PCID_ARG_FILE_ID },
+        { ARG_DRIVER, PCID_ARG_DRIVER },
+    };
+    const libxl__json_object *args;
+    const libxl__json_map_node *node;
+    const char *key, *name, *values[ARRAY_SIZE(arguments)] = { NULL };
+    unsigned wanted;
+    int i, j, found;
+
+#define REFUSE(class_, ...) do {                                        \
+        libxl__hostpci_fail(gc, error_r, LIBXL__HOSTPCI_ ## class_, 0,  \
+                            __VA_ARGS__);                               \
+        return ERROR_INVAL;                                             \
+    } while (0)
+
+    memset(request_r, 0, sizeof(*request_r));
+    memset(error_r, 0, sizeof(*error_r));
+
+    *has_id_r = read_id(msg, id_r);
+
+    key = unexpected_key(msg, keys, ARRAY_SIZE(keys));
+    if (key)
+        REFUSE(BAD_ARGUMENT, "\"%s\" is unknown, or there twice", key);
+    if (!*has_id_r)
+        REFUSE(BAD_ARGUMENT, "\"id\" is missing, or no integer from 0 up");
+    name = libxl__json_object_get_string(
+        libxl__json_map_get(PCID_MSG_EXECUTE, msg, JSON_STRING));
+    if (!name)
+        REFUSE(BAD_COMMAND, "\"execute\" is missing, or no string");
+    found = lookup_command(name);
+    if (found < 0)
+        REFUSE(BAD_COMMAND, "unknown command \"%s\"", name);
+    request_r->command = found;
+
+    args = libxl__json_map_get(PCID_MSG_ARGUMENTS, msg, JSON_MAP);
+    if (!args)
+        REFUSE(BAD_ARGUMENT, "%s: \"arguments\" is missing, or no object",
+               name);
+
+    wanted = commands[request_r->command].args;
+    for (i = 0; (node = libxl__json_map_node_get(args, i)); i++) {
+        for (j = 0; j < ARRAY_SIZE(arguments); j++)
+            if (!strcmp(arguments[j].key, node->map_key))
+                break;
+        if (j == ARRAY_SIZE(arguments) || !(wanted & arguments[j].arg))
+            REFUSE(BAD_ARGUMENT, "%s: unknown argument \"%s\"", name,
+                   node->map_key);
+        if (values[j])
+            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is there twice", name,
+                   node->map_key);
+        values[j] = libxl__json_object_get_string(node->obj);
+        if (!values[j])
+            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is no string", name,
+                   node->map_key);
+    }
+
+    for (j = 0; j < ARRAY_SIZE(arguments); j++) {
+        const char *value = values[j];
+
+        if (!(wanted & arguments[j].arg))
+            continue;
+        if (arguments[j].arg == ARG_DRIVER) {
+            bool bind = request_r->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND;
+
+            if (bind && !value)
+                REFUSE(BAD_ARGUMENT, "%s: \"driver\" is missing", name);
+            if (!bind && value)
+                REFUSE(BAD_ARGUMENT, "%s: \"driver\" is for \"file_id\" "
+                       "\"driver_bind\" only", name);
+            if (value && !libxl__pci_driver_ok(value))
+                REFUSE(BAD_ARGUMENT, "%s: \"%s\" is no name of a driver",
+                       name, value);
+            request_r->driver = value ? libxl__strdup(gc, value) : NULL;
+            continue;
+        }
+
+        if (!value)
+            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is missing", name,
+                   arguments[j].key);
+        switch (arguments[j].arg) {
+        case ARG_SBDF:
+            found = libxl__pci_sbdf_parse(value, &request_r->sbdf) ? 0 : -1;
+            break;
+        case ARG_DIR:
+            request_r->dir = found = LOOKUP(dirs, value);
+            break;
+        case ARG_ATTR:
+            request_r->attr = found = lookup_attr(value);
+            break;
+        case ARG_FILE:
+            request_r->file = found = LOOKUP(files, value);
+            break;
+        }
+        if (found < 0)
+            REFUSE(BAD_ARGUMENT, "%s: \"%s\" cannot be \"%s\"", name,
+                   arguments[j].key, value);
+    }
+    return 0;
+#undef REFUSE
+}
+
+libxl__pcid_kind libxl__pcid_classify(const libxl__json_object *msg,
+                                      bool *has_id_r, int64_t *id_r)
+{
+    static const char *const keys[] = {
+        PCID_MSG_GREETING, PCID_MSG_PROGRESS, PCID_MSG_RETURN,
+        PCID_MSG_ERROR, PCID_MSG_ID,
+    };
+    bool ret, error, progress, greeting;
+
+    *has_id_r = read_id(msg, id_r);
+
+    if (unexpected_key(msg, keys, ARRAY_SIZE(keys)))
+        return LIBXL__PCID_INVALID;
+
+    ret = libxl__json_map_get(PCID_MSG_RETURN, msg, JSON_ANY);
+    error = libxl__json_map_get(PCID_MSG_ERROR, msg, JSON_MAP);
+    progress = libxl__json_map_get(PCID_MSG_PROGRESS, msg, JSON_MAP);
+    greeting = libxl__json_map_get(PCID_MSG_GREETING, msg, JSON_MAP);
+
+    if (ret + error + progress + greeting != 1)
+        return LIBXL__PCID_INVALID;
+    if (greeting)
+        return *has_id_r ? LIBXL__PCID_INVALID : LIBXL__PCID_GREETING;
+    if (progress)
+        return *has_id_r ? LIBXL__PCID_PROGRESS : LIBXL__PCID_INVALID;
+    /* An error without an id is about what we sent as a whole. */
+    return *has_id_r || error ? LIBXL__PCID_REPLY : LIBXL__PCID_INVALID;
+}
+
+int libxl__pcid_decode_greeting(const libxl__json_object *msg,
+                                int *major_r, int *minor_r,
+                                bool commands_r[LIBXL__HOSTPCI_COMMANDS])
+{
+    const libxl__json_object *pcid, *version, *major, *minor, *features, *o;
+    int i, command;
+
+    pcid = libxl__json_map_get(PCID_MSG_GREETING, msg, JSON_MAP);
+    version = libxl__json_map_get(PCID_MSG_VERSION, pcid, JSON_MAP);
+    major = libxl__json_map_get(PCID_MSG_MAJOR, version, JSON_INTEGER);
+    minor = libxl__json_map_get(PCID_MSG_MINOR, version, JSON_INTEGER);
+    features = libxl__json_map_get(PCID_MSG_FEATURES, pcid, JSON_ARRAY);
+    if (!major || !minor || !features ||
+        major->u.i < 0 || major->u.i > INT_MAX ||
+        minor->u.i < 0 || minor->u.i > INT_MAX)
+        return ERROR_INVAL;
+
+    *major_r = major->u.i;
+    *minor_r = minor->u.i;
+    for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
+        commands_r[i] = !commands[i].feature;
+    for (i = 0; (o = libxl__json_array_get(features, i)); i++) {
+        if (!libxl__json_object_is_string(o))
+            return ERROR_INVAL;
+        /* Features that we do not know are of no concern to us. */
+        command = lookup_command(libxl__json_object_get_string(o));
+        if (command >= 0)
+            commands_r[command] = true;
+    }
+    return 0;
+}
+
+static int decode_error(libxl__gc *gc, const libxl__json_object *error,
+                        libxl__hostpci_reply *reply)
+{
+    const char *class, *errno_str, *step, *desc;
+    int found;
+
+    class = libxl__json_object_get_string(
+        libxl__json_map_get(PCID_MSG_CLASS, error, JSON_STRING));
+    desc = libxl__json_object_get_string(
+        libxl__json_map_get(PCID_MSG_DESC, error, JSON_STRING));
+    if (!class || !desc || !*desc)
+        return ERROR_INVAL;
+
+    /* A later minor version may have more classes, and more steps. */
+    found = LOOKUP(classes, class);
+    reply->class = found < 0 ? LIBXL__HOSTPCI_FAILED : found;
+    reply->desc = printable(gc, desc);
+
+    errno_str = libxl__json_object_get_string(
+        libxl__json_map_get(PCID_MSG_ERRNO, error, JSON_STRING));
+    reply->errnoval = errno_str ? errno_value(errno_str) : 0;
+
+    step = libxl__json_object_get_string(
+        libxl__json_map_get(PCID_MSG_STEP, error, JSON_STRING));
+    found = step ? LOOKUP(steps, step) : -1;
+    reply->step = found < 0 ? LIBXL__HOSTPCI_STEP_NONE : found;
+    return 0;
+}
+
+static int decode_bool(const libxl__json_object *o, bool *b_r)
+{
+    if (!o || !libxl__json_object_is_bool(o))
+        return ERROR_INVAL;
+    *b_r = libxl__json_object_get_bool(o);
+    return 0;
+}
+
+static int decode_driver(libxl__gc *gc, const libxl__json_object *o,
+                         const char **driver_r)
+{
+    const char *s;
+
+    if (!o)
+        return ERROR_INVAL;
+    if (libxl__json_object_is_null(o)) {
+        *driver_r = NULL;
+        return 0;
+    }
+    s = libxl__json_object_get_string(o);
+    if (!s || !libxl__pci_driver_ok(s))
+        return ERROR_INVAL;
+    *driver_r = libxl__strdup(gc, s);
+    return 0;
+}
+
+static int decode_sbdfs(libxl__gc *gc, const libxl__json_object *o,
+                        libxl__hostpci_reply *reply)
+{
+    flexarray_t *array = libxl__json_object_get_array(o);
+    const char *s;
+    int i;
+
+    if (!array)
+        return ERROR_INVAL;
+
+    GCNEW_ARRAY(reply->sbdfs, array->count);
+    for (i = 0; i < array->count; i++) {
+        s = libxl__json_object_get_string(libxl__json_array_get(o, i));
+        if (!s || !libxl__pci_sbdf_parse(s, &reply->sbdfs[i]))
+            return ERROR_INVAL;
+    }
+    reply->num_sbdfs = array->count;
+    return 0;
+}
+
+/*
+ * Resources go to hypercalls that give a guest access to them, so each must
+ * be what a resource can be.
+ */
+static int decode_resource(const libxl__json_object *o,
+                           libxl__hostpci_resource *res)
+{
+    static const char *const keys[] = {
+        PCID_RET_START, PCID_RET_END, PCID_RET_FLAGS,
+    };
+    const libxl__json_object *start, *end, *flags;
+    uint32_t type;
+
+    if (unexpected_key(o, keys, ARRAY_SIZE(keys)))
+        return ERROR_INVAL;
+    start = libxl__json_map_get(PCID_RET_START, o, JSON_INTEGER);
+    end = libxl__json_map_get(PCID_RET_END, o, JSON_INTEGER);
+    flags = libxl__json_map_get(PCID_RET_FLAGS, o, JSON_INTEGER);
+    if (!start || !end || !flags)
+        return ERROR_INVAL;
+
+    if (start->u.i < 0 || end->u.i < start->u.i ||
+        end->u.i > PCID_RESOURCE_ADDR_MAX ||
+        flags->u.i < 0 || flags->u.i > PCID_RESOURCE_KNOWN)
+        return ERROR_INVAL;
+
+    type = flags->u.i & (PCID_RESOURCE_IO | PCID_RESOURCE_MEM);
+    if (!start->u.i) {
+        if (end->u.i || flags->u.i) return ERROR_INVAL;
+    } else if (type == PCID_RESOURCE_IO) {
+        if (flags->u.i != PCID_RESOURCE_IO || end->u.i > UINT16_MAX)
+            return ERROR_INVAL;
+    } else if (type != PCID_RESOURCE_MEM) {
+        return ERROR_INVAL;
+    }
+
+    res->start = start->u.i;
+    res->end = end->u.i;
+    res->flags = flags->u.i;
+    return 0;
+}
+
+static int decode_resources(const libxl__json_object *o,
+                            libxl__hostpci_reply *reply)
+{
+    flexarray_t *array = libxl__json_object_get_array(o);
+    int i, rc;
+
+    if (!array || array->count != PCID_RESOURCES)
+        return ERROR_INVAL;
+
+    for (i = 0; i < PCID_RESOURCES; i++) {
+        rc = decode_resource(libxl__json_array_get(o, i),
+                             &reply->resources[i]);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+int libxl__pcid_decode_reply(libxl__gc *gc, const libxl__json_object *msg,
+                             const libxl__hostpci_request *request,
+                             libxl__hostpci_reply *reply)
+{
+    const libxl__json_object *o;
+    int rc;
+
+    memset(reply, 0, sizeof(*reply));
+
+    o = libxl__json_map_get(PCID_MSG_ERROR, msg, JSON_MAP);
+    if (o)
+        return decode_error(gc, o, reply);
+
+    o = libxl__json_map_get(PCID_MSG_RETURN, msg, JSON_ANY);
+    if (!o)
+        return ERROR_INVAL;
+
+    switch (request->command) {
+    case LIBXL__HOSTPCI_LS:
+        return decode_sbdfs(gc, o, reply);
+    case LIBXL__HOSTPCI_EXISTS:
+        return decode_bool(o, &reply->exists);
+    case LIBXL__HOSTPCI_READ_HEX:
+        if (!libxl__json_object_is_integer(o) || o->u.i < 0 ||
+            o->u.i > attrs[request->attr].max)
+            return ERROR_INVAL;
+        reply->value = o->u.i;
+        return 0;
+    case LIBXL__HOSTPCI_READ_RESOURCES:
+        return decode_resources(o, reply);
+    case LIBXL__HOSTPCI_UNBIND:
+        return decode_driver(gc, o, &reply->driver);
+    case LIBXL__HOSTPCI_QUERY:
+        rc = decode_bool(libxl__json_map_get(PCID_RET_PCIBACK, o, JSON_ANY),
+                         &reply->pciback);
+        if (rc) return rc;
+        /* fall through */
+    case LIBXL__HOSTPCI_ASSIGN:
+        rc = decode_bool(libxl__json_map_get(PCID_RET_ASSIGNED, o, JSON_ANY),
+                         &reply->assigned);
+        if (rc) return rc;
+        return decode_driver(gc,
+                             libxl__json_map_get(PCID_RET_DRIVER, o, JSON_ANY),
+                             &reply->driver);
+    case LIBXL__HOSTPCI_UNASSIGN:
+        return decode_bool(o, &reply->assigned);
+    case LIBXL__HOSTPCI_WRITE:
+    case LIBXL__HOSTPCI_RESET:
+        return libxl__json_object_is_map(o) ? 0 : ERROR_INVAL;
+    case LIBXL__HOSTPCI_COMMANDS:
+        break;
+    }
+    return ERROR_INVAL;
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

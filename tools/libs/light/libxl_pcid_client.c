@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Host PCI access: decides where a request is carried out, and has it carried
+ * out by the owner if one is designated.  See libxl_hostpci.h for the
+ * interface, and docs/misc/pcid-protocol.pandoc for the protocol.
+ *
+ * WARNING - The owner is not trusted beyond what it is designated for: what
+ *           it sends, and what it writes to xenstore, may be wrong on purpose.
+ *
+ * A connection, of which a ctx has one at most for each owner:
+ *
+ *     state       what it has                 what it waits for
+ *
+ *     IDLE        nothing                     an op
+ *       |  client_connect(): asks in xenstore for a channel
+ *     ASKING      path, watch                 the answer to appear
+ *       |  client_answer(): connects to the channel
+ *     GREETING    vc                          the greeting
+ *       |  client_greeting(): checks the version; sends the ops
+ *     READY       vc                          replies, more ops
+ *
+ * From each of the last three, client_reset() leads back to IDLE.
+ *
+ * Each op that is Active is on the list of a connection, and has a deadline
+ * of its own, which is what bounds all of the above:
+ *
+ *     not yet sent      PCID_CONNECT_MS from the start
+ *     sent              PCID_SILENCE_MS from the last sign that the server
+ *                       works on it, PCID_OPERATION_MS from the start
+ */
+
+#include "libxl_osdeps.h" /* must come before any other headers */
+
+#include "libxl_internal.h"
+#include "libxl_pcid.h"
+#include "libxl_vchan.h"
+
+typedef struct libxl__pcid_client libxl__pcid_client;
+
+struct libxl__pcid_client {
+    libxl_domid owner;
+    enum { IDLE, ASKING, GREETING, READY } state;
+    char *path;
+    libxl__ev_xswatch watch;
+    libxl__vchan vc;
+    bool commands[LIBXL__HOSTPCI_COMMANDS];
+    int64_t next_id;
+    libxl__hostpci_ops ops;
+    XEN_LIST_ENTRY(libxl__pcid_client) entry;
+};
+
+/* Moves an op from one list to another. */
+static void op_move(libxl__hostpci_op *op, libxl__hostpci_ops *list)
+{
+    if (op->list)
+        XEN_TAILQ_REMOVE(op->list, op, entry);
+    op->list = list;
+    if (list)
+        XEN_TAILQ_INSERT_TAIL(list, op, entry);
+}
+
+void libxl__hostpci_op_init(libxl__hostpci_op *op)
+{
+    op->client = NULL;
+    op->list = NULL;
+    op->owner = INVALID_DOMID;
+    libxl__ev_time_init(&op->deadline);
+    op->sent = op->retried = false;
+}
+
+void libxl__hostpci_op_stop(libxl__gc *gc, libxl__hostpci_op *op)
+{
+    op_move(op, NULL);
+    op->client = NULL;
+    libxl__ev_time_deregister(gc, &op->deadline);
+}
+
+void libxl__hostpci_log(libxl__gc *gc, const libxl__hostpci_op *op)
+{
+    uint32_t self;
+
+    if (op->owner == INVALID_DOMID ||
+        (!libxl__get_domid(gc, &self) && self == op->owner))
+        LOG(ERROR, "%s", op->reply.desc);
+    else
+        LOGD(ERROR, op->owner, "%s", op->reply.desc);
+}
+
+/*
+ * Synchronous helpers
+ */
+
+static const char *op_text(libxl__gc *gc, const libxl__hostpci_op *op)
+{
+    return libxl__pcid_request_text(gc, &op->request);
+}
+
+static void client_forget_path(libxl__gc *gc, libxl__pcid_client *client,
+                               bool remove)
+{
+    libxl__ev_xswatch_deregister(gc, &client->watch);
+    if (client->path && remove)
+        xs_rm(CTX->xsh, XBT_NULL, client->path);
+    free(client->path);
+    client->path = NULL;
+}
+
+static void client_reset(libxl__gc *gc, libxl__pcid_client *client)
+{
+    client_forget_path(gc, client, true);
+    libxl__vchan_dispose(gc, &client->vc);
+    client->state = IDLE;
+}
+
+static libxl__pcid_client *client_get(libxl__gc *gc, libxl_domid owner)
+{
+    libxl__pcid_client *client;
+
+    XEN_LIST_FOREACH(client, &CTX->pcid_clients, entry)
+        if (client->owner == owner)
+            return client;
+
+    client = libxl__zalloc(NOGC, sizeof(*client));
+    client->owner = owner;
+    client->state = IDLE;
+    libxl__ev_xswatch_init(&client->watch);
+    libxl__vchan_init(&client->vc);
+    XEN_TAILQ_INIT(&client->ops);
+    XEN_LIST_INSERT_HEAD(&CTX->pcid_clients, client, entry);
+    return client;
+}
+
+void libxl__pcid_clients_dispose(libxl__gc *gc)
+{
+    libxl__pcid_client *client;
+
+    while ((client = XEN_LIST_FIRST(&CTX->pcid_clients))) {
+        assert(XEN_TAILQ_EMPTY(&client->ops));
+        XEN_LIST_REMOVE(client, entry);
+        client_reset(gc, client);
+        free(client);
+    }
+}
+
+/* The directory of the server, where clients ask */
+static char *server_path(libxl__gc *gc, libxl_domid owner)
+{
+    return GCSPRINTF("/local/domain/%u/%s", owner, PCID_XS_DIR);
+}
+
+/* Asks for a channel.  What it returns has been logged. */
+static int client_ask(libxl__gc *gc, libxl__pcid_client *client)
+{
+    const char *dir = server_path(gc, client->owner);
+
+    if (!libxl__xs_read(gc, XBT_NULL, dir)) {
+        if (errno == ENOENT)
+            LOGD(ERROR, client->owner, "designated as the owner of the PCI"
+                 " devices, but xl pcid does not run there: start it, or"
+                 " correct the designation with xl pci-owner");
+        else
+            LOGED(ERROR, client->owner, "designated as the owner of the PCI"
+                  " devices, but xl pcid does not run there, or does not"
+                  " serve this domain: cannot read %s", dir);
+        return ERROR_PCI_OWNER_UNREACHABLE;
+    }
+
+    if (!xs_write(CTX->xsh, XBT_NULL, client->path, PCID_XS_REQUESTED,
+                  strlen(PCID_XS_REQUESTED))) {
+        LOGED(ERROR, client->owner, "cannot ask xl pcid for a connection:"
+              " cannot write %s", client->path);
+        return ERROR_PCI_OWNER_UNREACHABLE;
+    }
+    return 0;
+}
+
+/* The reply has to last for as long as the ao. */
+static int op_decode(libxl__hostpci_op *op, const libxl__json_object *msg)
+{
+    STATE_AO_GC(op->ao);
+
+    return libxl__pcid_decode_reply(gc, msg, &op->request, &op->reply);
+}
+
+static void client_connect(libxl__egc *egc, libxl__pcid_client *client);
+static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
+                          const char *watch_path, const char *event_path);
+static int client_message(libxl__egc *egc, libxl__vchan *vc,
+                          const libxl__json_object *msg, const char *why);
+static int client_greeting(libxl__egc *egc, libxl__pcid_client *client,
+                           const libxl__json_object *msg);
+static void op_send(libxl__egc *egc, libxl__hostpci_op *op);
+static int client_reply(libxl__egc *egc, libxl__pcid_client *client,
+                        const libxl__json_object *msg, int64_t id);
+static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc);
+static void client_fail(libxl__egc *egc, libxl__pcid_client *client);
+static void ops_done(libxl__egc *egc, libxl__hostpci_ops *ops, int rc);
+static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
+                        const struct timeval *requested_abs, int rc);
+static void op_done(libxl__egc *egc, libxl__hostpci_op *op, int rc);
+
+static int op_set_deadline(libxl__gc *gc, libxl__hostpci_op *op, int ms)
+{
+    libxl__ev_time_deregister(gc, &op->deadline);
+    return libxl__ev_time_register_rel(op->ao, &op->deadline, op_deadline,
+                                       ms);
+}
+
+/*
+ * The course of an op
+ */
+
+void libxl__hostpci_op_start(libxl__egc *egc, libxl__hostpci_op *op)
+{
+    STATE_AO_GC(op->ao);
+    libxl__pcid_client *client;
+    int rc;
+
+    rc = libxl__pci_owner_get(gc, &op->owner);
+    if (rc) {
+        rc = ERROR_PCI_OWNER_UNREACHABLE;
+        goto out;
+    }
+
+    /* Without a designation the devices are ours. */
+    if (op->owner == INVALID_DOMID) {
+        libxl__hostpci_perform(gc, &op->request, &op->reply);
+        rc = op->reply.class ? ERROR_FAIL : 0;
+        goto out;
+    }
+
+    rc = libxl__gettimeofday(gc, &op->started);
+    if (rc) goto out;
+    rc = op_set_deadline(gc, op, PCID_CONNECT_MS);
+    if (rc) goto out;
+
+    client = client_get(gc, op->owner);
+    op->client = client;
+    op_move(op, &client->ops);
+
+    /* The daemon may have gone since, without our having looked. */
+    if (client->state == READY && !libxl__vchan_alive(&client->vc)) {
+        client_closed(egc, &client->vc, ERROR_NOT_READY);
+        return;
+    }
+
+    if (client->state == READY)
+        op_send(egc, op); /* must be last */
+    else if (client->state == IDLE)
+        client_connect(egc, client); /* must be last */
+    return;
+
+ out:
+    op_done(egc, op, rc); /* must be last */
+}
+
+static void client_connect(libxl__egc *egc, libxl__pcid_client *client)
+{
+    EGC_GC;
+    uint8_t name[PCID_CONN_NAME_MAX / 2];
+    char hex[PCID_CONN_NAME_MAX + 1];
+    uint32_t self;
+    int i, rc;
+
+    assert(client->state == IDLE);
+
+    rc = libxl__get_domid(gc, &self);
+    if (rc) goto out;
+    rc = libxl__random_bytes(gc, name, sizeof(name));
+    if (rc) goto out;
+    for (i = 0; i < sizeof(name); i++)
+        sprintf(hex + 2 * i, "%02x", name[i]);
+
+    client->path = libxl__strdup(NOGC,
+                                 GCSPRINTF("%s/%u/%s",
+                                           server_path(gc, client->owner),
+                                           self, hex));
+    client->state = ASKING;
+    rc = client_ask(gc, client);
+    if (rc) goto out;
+
+    rc = libxl__ev_xswatch_register(gc, &client->watch, client_answer,
+                                    client->path);
+    if (rc) goto out;
+    return;
+
+ out:
+    client_fail(egc, client); /* must be last */
+}
+
+static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
+                          const char *watch_path, const char *event_path)
+{
+    EGC_GC;
+    libxl__pcid_client *client = CONTAINER_OF(watch, *client, watch);
+    size_t prefix = strlen(PCID_XS_REFUSED);
+    const char *answer;
+    char *p, *reason;
+    int rc;
+
+    answer = libxl__xs_read(gc, XBT_NULL, client->path);
+    if (!answer) {
+        /* Our node goes when the server starts, which it may have just done.
+         * If there is no server, this says so. */
+        rc = client_ask(gc, client);
+        if (rc) goto out;
+        return;
+    }
+    if (!strcmp(answer, PCID_XS_REQUESTED))
+        return;
+    if (!strncmp(answer, PCID_XS_REFUSED, prefix)) {
+        reason = libxl__strndup(gc, answer + prefix, PCID_DESC_MAX);
+        for (p = reason; *p; p++)
+            if (*p < ' ' || *p > '~') *p = '?';
+        LOGD(ERROR, client->owner, "xl pcid refuses the connection: %s",
+             reason);
+        rc = ERROR_PCI_OWNER_UNREACHABLE;
+        goto out;
+    }
+    if (strcmp(answer, PCID_XS_OFFERED)) {
+        LOGD(ERROR, client->owner, "answers to a request for a connection"
+             " with neither an offer nor a reason why not");
+        rc = ERROR_PCI_OWNER_UNREACHABLE;
+        goto out;
+    }
+
+    client->vc.ao = NULL;
+    client->vc.peer = client->owner;
+    client->vc.message_max = PCID_REPLY_MAX;
+    client->vc.depth_max = PCID_DEPTH_MAX;
+    client->vc.message_callback = client_message;
+    client->vc.closed_callback = client_closed;
+    rc = libxl__vchan_connect(gc, &client->vc, client->path);
+    if (rc) goto out;
+
+    /* The server removes the node: it may not have looked yet. */
+    client_forget_path(gc, client, false);
+    client->state = GREETING;
+    return;
+
+ out:
+    client_fail(egc, client); /* must be last */
+}
+
+/* Returns an error if the server does not keep to the protocol. */
+static int client_message(libxl__egc *egc, libxl__vchan *vc,
+                          const libxl__json_object *msg, const char *why)
+{
+    EGC_GC;
+    libxl__pcid_client *client = CONTAINER_OF(vc, *client, vc);
+    libxl__hostpci_op *op;
+    libxl__pcid_kind kind;
+    struct timeval now;
+    int64_t id;
+    bool has_id;
+    int rc;
+
+    if (!msg) {
+        LOGD(ERROR, client->owner, "xl pcid sent what is no message: %s",
+             why);
+        return ERROR_INVAL;
+    }
+
+    kind = libxl__pcid_classify(msg, &has_id, &id);
+    switch (kind) {
+    case LIBXL__PCID_GREETING:
+        if (client->state == GREETING)
+            return client_greeting(egc, client, msg);
+        break;
+
+    case LIBXL__PCID_PROGRESS:
+        if (client->state != READY || id >= client->next_id) break;
+        XEN_TAILQ_FOREACH(op, &client->ops, entry)
+            if (op->sent && op->id == id) break;
+        if (!op) return 0; /* one that we no longer wait for */
+
+        rc = libxl__gettimeofday(gc, &now);
+        if (rc) return rc;
+        if ((now.tv_sec - op->started.tv_sec) * 1000 > PCID_OPERATION_MS) {
+            LOGD(ERROR, client->owner, "%s has not come to an end in %d s:"
+                 " check the device, and the kernel's log, in that domain",
+                 op_text(gc, op), PCID_OPERATION_MS / 1000);
+            op_done(egc, op, ERROR_PCI_OWNER_UNREACHABLE);
+            return 0;
+        }
+        return op_set_deadline(gc, op, PCID_SILENCE_MS);
+
+    case LIBXL__PCID_REPLY:
+        if (client->state == READY && (!has_id || id < client->next_id))
+            return client_reply(egc, client, msg, has_id ? id : -1);
+        break;
+
+    case LIBXL__PCID_INVALID:
+        break;
+    }
+
+    LOGD(ERROR, client->owner, "xl pcid sent a message that is %s",
+         kind == LIBXL__PCID_INVALID ? "invalid" : "out of place");
+    return ERROR_INVAL;
+}
+
+static int client_greeting(libxl__egc *egc, libxl__pcid_client *client,
+                           const libxl__json_object *msg)
+{
+    EGC_GC;
+    libxl__hostpci_op *op, *next;
+    int major, minor, rc;
+
+    rc = libxl__pcid_decode_greeting(msg, &major, &minor, client->commands);
+    if (rc) {
+        LOGD(ERROR, client->owner, "xl pcid sent an invalid greeting");
+        return rc;
+    }
+    if (major != PCID_VERSION_MAJOR) {
+        LOGD(ERROR, client->owner, "xl pcid speaks version %d.%d of the"
+             " protocol, and this is version %d.%d: install tools of the"
+             " same version in both domains", major, minor,
+             PCID_VERSION_MAJOR, PCID_VERSION_MINOR);
+        return ERROR_VERSION;
+    }
+
+    client->state = READY;
+    XEN_TAILQ_FOREACH_SAFE(op, &client->ops, entry, next)
+        /* One that has been started by the end of another is sent. */
+        if (!op->sent)
+            op_send(egc, op);
+    return 0;
+}
+
+static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
+{
+    STATE_AO_GC(op->ao);
+    libxl__pcid_client *client = op->client;
+    int rc;
+
+    assert(client->state == READY && !op->sent);
+
+    if (!client->commands[op->request.command]) {
+        LOGD(ERROR, client->owner, "xl pcid does not know the command %s:"
+             " update the tools in that domain",
+             libxl__pcid_command_name(op->request.command));
+        rc = ERROR_PCI_OWNER_UNREACHABLE;
+        goto out;
+    }
+
+    rc = op_set_deadline(gc, op, PCID_SILENCE_MS);
+    if (rc) goto out;
+
+    op->id = client->next_id++;
+    op->sent = true;
+    LOGD(DEBUG, client->owner, "-> %"PRId64" %s", op->id, op_text(gc, op));
+    libxl__vchan_send(gc, &client->vc,
+                      libxl__pcid_encode_request(gc, op->id, &op->request));
+    return;
+
+ out:
+    op_done(egc, op, rc); /* must be last */
+}
+
+static int client_reply(libxl__egc *egc, libxl__pcid_client *client,
+                        const libxl__json_object *msg, int64_t id)
+{
+    EGC_GC;
+    libxl__hostpci_request none = { 0 };
+    libxl__hostpci_reply error;
+    libxl__hostpci_op *op;
+    int rc;
+
+    XEN_TAILQ_FOREACH(op, &client->ops, entry)
+        if (op->sent && op->id == id) break;
+
+    if (id < 0) {
+        /* Only an error can have no id: see libxl__pcid_classify. */
+        rc = libxl__pcid_decode_reply(gc, msg, &none, &error);
+        LOGD(ERROR, client->owner, "xl pcid cannot understand us: %s",
+             rc ? "no reason given" : error.desc);
+        return ERROR_INVAL;
+    }
+    if (!op) return 0; /* one that we no longer wait for */
+
+    rc = op_decode(op, msg);
+    if (rc) {
+        LOGD(ERROR, client->owner, "xl pcid sent an invalid reply to %s",
+             op_text(gc, op));
+        op_done(egc, op, ERROR_PCI_OWNER_UNREACHABLE);
+        return rc;
+    }
+
+    LOGD(DEBUG, client->owner, "<- %"PRId64" %s", id,
+         op->reply.class ? op->reply.desc : "done");
+    op_done(egc, op, op->reply.class ? ERROR_FAIL : 0);
+    return 0;
+}
+
+/*
+ * Failure
+ */
+
+/* The connection is gone.  rc: see libxl__vchan_closed_cb. */
+static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
+{
+    EGC_GC;
+    libxl__pcid_client *client = CONTAINER_OF(vc, *client, vc);
+    libxl__hostpci_ops failed = XEN_TAILQ_HEAD_INITIALIZER(failed);
+    libxl__hostpci_op *op, *next;
+
+    client_reset(gc, client);
+
+    /*
+     * If the daemon was restarted it may be back already.  What only reads
+     * can be asked once more; what changes something may have been done.
+     */
+    XEN_TAILQ_FOREACH_SAFE(op, &client->ops, entry, next) {
+        bool maybe = op->sent &&
+            libxl__pcid_command_writes(op->request.command);
+
+        if (rc == ERROR_NOT_READY && !op->retried && !maybe &&
+            !op_set_deadline(gc, op, PCID_CONNECT_MS)) {
+            op->retried = true;
+            op->sent = false;
+            continue;
+        }
+        LOGD(ERROR, client->owner, "lost the connection to xl pcid before"
+             " it answered to %s%s: check its log in that domain",
+             op_text(gc, op), maybe ?
+             "; it is not known whether that was done" : "");
+        op_move(op, &failed);
+    }
+
+    if (!XEN_TAILQ_EMPTY(&client->ops))
+        client_connect(egc, client);
+    ops_done(egc, &failed, ERROR_PCI_OWNER_UNREACHABLE); /* must be last */
+}
+
+/* Ends all ops of a connection that came to nothing.  Why was logged. */
+static void client_fail(libxl__egc *egc, libxl__pcid_client *client)
+{
+    EGC_GC;
+    libxl__hostpci_ops failed = XEN_TAILQ_HEAD_INITIALIZER(failed);
+    libxl__hostpci_op *op;
+
+    client_reset(gc, client);
+
+    /* The end of an op may start another, which is not to fail with it. */
+    while ((op = XEN_TAILQ_FIRST(&client->ops)))
+        op_move(op, &failed);
+    ops_done(egc, &failed, ERROR_PCI_OWNER_UNREACHABLE); /* must be last */
+}
+
+static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
+                        const struct timeval *requested_abs, int rc)
+{
+    EGC_GC;
+    libxl__hostpci_op *op = CONTAINER_OF(ev, *op, deadline);
+    libxl__pcid_client *client = op->client;
+
+    if (rc == ERROR_TIMEDOUT && !op->sent) {
+        LOGD(ERROR, client->owner, "xl pcid did not answer within %d s (%s):"
+             " check that it runs in that domain, and that neither is"
+             " stopped or paused", PCID_CONNECT_MS / 1000, op_text(gc, op));
+        client_fail(egc, client); /* must be last */
+        return;
+    }
+
+    if (rc == ERROR_TIMEDOUT) {
+        LOGD(ERROR, client->owner, "xl pcid has given no sign of life for"
+             " %d s (%s%s): check that it runs in that domain, and that"
+             " neither is stopped or paused", PCID_SILENCE_MS / 1000,
+             op_text(gc, op),
+             libxl__pcid_command_writes(op->request.command) ?
+             "; it is not known whether that was done" : "");
+        rc = ERROR_PCI_OWNER_UNREACHABLE;
+    }
+
+    libxl__hostpci_op_stop(gc, op);
+    /* Whoever comes next finds out sooner by asking for a connection. */
+    if (XEN_TAILQ_EMPTY(&client->ops))
+        client_reset(gc, client);
+    op_done(egc, op, rc); /* must be last */
+}
+
+static void op_done(libxl__egc *egc, libxl__hostpci_op *op, int rc)
+{
+    EGC_GC;
+
+    libxl__hostpci_op_stop(gc, op);
+    op->callback(egc, op, rc); /* must be last */
+}
+
+static void ops_done(libxl__egc *egc, libxl__hostpci_ops *ops, int rc)
+{
+    libxl__hostpci_op *op;
+
+    while ((op = XEN_TAILQ_FIRST(ops)))
+        op_done(egc, op, rc);
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

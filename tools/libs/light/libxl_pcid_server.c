@@ -1,0 +1,749 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The pcid server: answers other domains' requests about the PCI devices of
+ * the domain it runs in.  docs/misc/pcid-protocol.pandoc specifies what it
+ * says; libxl_pcid.c is where that is read and written, and
+ * libxl__hostpci_perform() does the work.
+ *
+ * WARNING - The clients are not trusted: what they send, and what they write
+ *           to xenstore, may be wrong on purpose.
+ *
+ * One thread, no blocking:
+ *
+ *   xenstore watch --> server_watch()    a client asks: offers it a channel
+ *                          |
+ *                        conn            one for each channel
+ *                          |
+ *   message ---------> conn_message()    what only reads is answered at once
+ *                          |
+ *                        work            what changes something: one for each
+ *                          |             request, in the order of arrival
+ *                      work_next()       starts a process for it, unless one
+ *                          |             is at work on the same device
+ *   process ends ----> work_ended()      sends the reply that it wrote
+ *
+ * A kernel that does not come back from a write thus holds up nothing but
+ * what else is asked of the same device.  When a client goes, its work goes
+ * on to its end: to stop half-way would serve nobody.
+ */
+
+#include "libxl_osdeps.h" /* must come before any other headers */
+
+#include <sys/file.h>
+
+#include "libxl_internal.h"
+#include "libxl_pcid.h"
+#include "libxl_vchan.h"
+
+/*
+ * Processes at work at once.  More would not be faster; but each device that
+ * hangs takes one for good.
+ */
+#define WORKING_MAX 64
+
+typedef struct pcid_server pcid_server;
+typedef struct pcid_conn pcid_conn;
+typedef struct pcid_work pcid_work;
+
+struct pcid_server {
+    libxl__ao *ao;
+    libxl_domid self;
+    char *base; /* directory in xenstore */
+    const libxl_domid *clients;
+    int num_clients;
+    libxl__carefd *lock;
+    libxl__ev_xswatch watch;
+    libxl__ao_abortable abrt;
+    bool stopping;
+    int num_conns, num_working;
+    XEN_LIST_HEAD(, pcid_conn) conns;
+    XEN_TAILQ_HEAD(, pcid_work) work;
+};
+
+struct pcid_conn {
+    pcid_server *server;
+    libxl_domid client;
+    char *name; /* the client's, for the channel */
+    char *path; /* in xenstore; NULL once the client is connected */
+    libxl__vchan vc;
+    int in_flight; /* work of this connection */
+    XEN_LIST_ENTRY(pcid_conn) entry;
+};
+
+struct pcid_work {
+    pcid_server *server;
+    pcid_conn *conn; /* NULL if it is gone */
+    libxl_domid client;
+    int64_t id;
+    libxl__hostpci_request request;
+    char driver[PCID_DRIVER_MAX + 1]; /* what request.driver points to */
+    struct timeval started;
+    libxl__ev_time progress;
+    libxl__ev_child child;
+    libxl__carefd *result; /* where the child writes the reply */
+    XEN_TAILQ_ENTRY(pcid_work) entry;
+};
+
+/*
+ * Synchronous helpers
+ */
+
+static int64_t since_ms(libxl__gc *gc, const struct timeval *then)
+{
+    struct timeval now;
+
+    if (libxl__gettimeofday(gc, &now)) return 0;
+    return (now.tv_sec - then->tv_sec) * 1000LL +
+        (now.tv_usec - then->tv_usec) / 1000;
+}
+
+static bool client_allowed(const pcid_server *server, libxl_domid client)
+{
+    int i;
+
+    for (i = 0; i < server->num_clients; i++)
+        if (server->clients[i] == client)
+            return true;
+    return false;
+}
+
+static pcid_conn *conn_find(pcid_server *server, libxl_domid client,
+                            const char *name)
+{
+    pcid_conn *conn;
+
+    XEN_LIST_FOREACH(conn, &server->conns, entry)
+        if (conn->client == client && !strcmp(conn->name, name))
+            return conn;
+    return NULL;
+}
+
+static int conns_of(const pcid_server *server, libxl_domid client)
+{
+    pcid_conn *conn;
+    int n = 0;
+
+    XEN_LIST_FOREACH(conn, &server->conns, entry)
+        if (conn->client == client)
+            n++;
+    return n;
+}
+
+static void conn_remove_path(libxl__gc *gc, pcid_conn *conn)
+{
+    if (!conn->path) return;
+
+    xs_rm(CTX->xsh, XBT_NULL, conn->path);
+    free(conn->path);
+    conn->path = NULL;
+}
+
+static void conn_dispose(libxl__gc *gc, pcid_conn *conn)
+{
+    pcid_work *work;
+
+    XEN_TAILQ_FOREACH(work, &conn->server->work, entry)
+        if (work->conn == conn)
+            work->conn = NULL;
+
+    XEN_LIST_REMOVE(conn, entry);
+    conn->server->num_conns--;
+    libxl__vchan_dispose(gc, &conn->vc);
+    conn_remove_path(gc, conn);
+    free(conn->name);
+    free(conn);
+}
+
+static void conn_send_reply(libxl__gc *gc, pcid_conn *conn,
+                            const int64_t *id,
+                            const libxl__hostpci_request *request,
+                            const libxl__hostpci_reply *reply)
+{
+    libxl__vchan_send(gc, &conn->vc,
+                      libxl__pcid_encode_reply(gc, id, request, reply));
+}
+
+/*
+ * Creates our directory anew, with one in it for each client, which that
+ * client can write to: so the path of a request says who makes it.  What a
+ * client creates there inherits the rights of the directory; that we are
+ * among them lets us answer in a node that an unprivileged client owns.
+ */
+static int create_directories(libxl__gc *gc, pcid_server *server)
+{
+    struct xs_permissions *dir, sub[3];
+    xs_transaction_t t = XBT_NULL;
+    int i, rc;
+
+    GCNEW_ARRAY(dir, server->num_clients + 1);
+    dir[0].id = server->self;
+    dir[0].perms = XS_PERM_NONE;
+    for (i = 0; i < server->num_clients; i++) {
+        dir[i + 1].id = server->clients[i];
+        dir[i + 1].perms = XS_PERM_READ;
+    }
+
+    for (;;) {
+        rc = libxl__xs_transaction_start(gc, &t);
+        if (rc) goto out;
+
+        rc = libxl__xs_rm_checked(gc, t, server->base);
+        if (rc) goto out;
+        rc = libxl__xs_mknod(gc, t, server->base, dir,
+                             server->num_clients + 1);
+        if (rc) goto out;
+
+        for (i = 0; i < server->num_clients; i++) {
+            sub[0].id = sub[2].id = server->self;
+            sub[0].perms = XS_PERM_NONE;
+            sub[1].id = server->clients[i];
+            sub[1].perms = sub[2].perms = XS_PERM_READ | XS_PERM_WRITE;
+            rc = libxl__xs_mknod(gc, t, GCSPRINTF("%s/%u", server->base,
+                                                  server->clients[i]),
+                                 sub, ARRAY_SIZE(sub));
+            if (rc) goto out;
+        }
+
+        rc = libxl__xs_transaction_commit(gc, &t);
+        if (!rc) break;
+        if (rc < 0) goto out;
+    }
+
+ out:
+    libxl__xs_transaction_abort(gc, &t);
+    return rc;
+}
+
+/* There is one server in a domain at most. */
+static int take_lock(libxl__gc *gc, pcid_server *server)
+{
+    const char *path = GCSPRINTF("%s/xl-pcid.lock", libxl__run_dir_path());
+    int fd, rc;
+
+    libxl__carefd_begin();
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    server->lock = libxl__carefd_opened(CTX, fd);
+    if (fd < 0) {
+        LOGE(ERROR, "cannot open the lock file %s", path);
+        rc = ERROR_LOCK_FAIL;
+        goto out;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB)) {
+        if (errno == EWOULDBLOCK)
+            LOG(ERROR, "xl pcid runs in this domain already: it holds %s",
+                path);
+        else
+            LOGE(ERROR, "cannot lock %s", path);
+        rc = ERROR_LOCK_FAIL;
+        goto out;
+    }
+    rc = 0;
+
+ out:
+    return rc;
+}
+
+/*
+ * In the toolstack domain, to start the server is to designate this domain.
+ * In any other, the designation cannot even be seen.
+ */
+static int designate_self(libxl__gc *gc, pcid_server *server)
+{
+    libxl_domid other;
+    int rc;
+
+    rc = libxl__pci_owner_designate(gc, server->self, false, &other);
+    if (rc == ERROR_DEVICE_EXISTS)
+        LOGD(ERROR, other, "designated as the owner of the PCI devices, so"
+             " xl pcid is to run there, not here: see xl pci-owner");
+    return rc == ERROR_NI ? 0 : rc;
+}
+
+static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt, int rc);
+static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
+                         const char *watch_path, const char *event_path);
+static const char *conn_open(libxl__gc *gc, pcid_server *server,
+                             libxl_domid client, const char *name,
+                             const char *path);
+static int conn_message(libxl__egc *egc, libxl__vchan *vc,
+                        const libxl__json_object *msg, const char *why);
+static void conn_closed(libxl__egc *egc, libxl__vchan *vc, int rc);
+static void work_start(libxl__egc *egc, pcid_conn *conn, int64_t id,
+                       const libxl__hostpci_request *request);
+static void work_next(libxl__egc *egc, pcid_server *server);
+static int work_fork(libxl__gc *gc, pcid_work *work);
+static void work_progress(libxl__egc *egc, libxl__ev_time *ev,
+                          const struct timeval *requested_abs, int rc);
+static void work_ended(libxl__egc *egc, libxl__ev_child *child,
+                       pid_t pid, int status);
+static void server_check_stopped(libxl__egc *egc, pcid_server *server);
+
+/*
+ * The server
+ */
+
+int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
+                     int num_clients, const libxl_asyncop_how *ao_how)
+{
+    AO_CREATE(ctx, INVALID_DOMID, ao_how);
+    pcid_server *server;
+    libxl_domid *copy;
+    bool designated = false;
+    uint32_t self;
+    int i, rc;
+
+    GCNEW(server);
+    server->ao = ao;
+    libxl__ev_xswatch_init(&server->watch);
+    libxl__ao_abortable_init(&server->abrt);
+    XEN_LIST_INIT(&server->conns);
+    XEN_TAILQ_INIT(&server->work);
+
+    GCNEW_ARRAY(copy, num_clients + 1);
+    for (i = 0; i < num_clients; i++)
+        copy[i] = clients[i];
+    if (!num_clients) {
+        copy[0] = LIBXL_TOOLSTACK_DOMID;
+        num_clients = 1;
+    }
+    server->clients = copy;
+    server->num_clients = num_clients;
+
+    rc = libxl__get_domid(gc, &self);
+    if (rc) goto out;
+    server->self = self;
+    server->base = GCSPRINTF("/local/domain/%u/%s", self, PCID_XS_DIR);
+
+    rc = take_lock(gc, server);
+    if (rc) goto out;
+    rc = designate_self(gc, server);
+    if (rc) goto out;
+    designated = true;
+    rc = create_directories(gc, server);
+    if (rc) goto out;
+
+    rc = libxl__ev_xswatch_register(gc, &server->watch, server_watch,
+                                    server->base);
+    if (rc) goto out;
+
+    server->abrt.ao = ao;
+    server->abrt.callback = server_abort;
+    rc = libxl__ao_abortable_register(&server->abrt);
+    if (rc) goto out;
+
+    for (i = 0; i < num_clients; i++)
+        LOG(INFO, "serving the PCI devices of domain %u to domain %u",
+            server->self, server->clients[i]);
+    return AO_INPROGRESS;
+
+ out:
+    libxl__ev_xswatch_deregister(gc, &server->watch);
+    if (designated) libxl__pci_owner_withdraw(gc, server->self);
+    libxl__carefd_close(server->lock);
+    return AO_CREATE_FAIL(rc);
+}
+
+static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
+                         const char *watch_path, const char *event_path)
+{
+    EGC_GC;
+    pcid_server *server = CONTAINER_OF(watch, *server, watch);
+    size_t len = strlen(server->base);
+    const char *name, *state, *refusal;
+    unsigned long client;
+    pcid_conn *conn;
+    char *end;
+
+    /* Only <base>/<client>/<name> is of interest. */
+    if (strncmp(event_path, server->base, len) || event_path[len] != '/')
+        return;
+    name = event_path + len + 1;
+    if (!CTYPE(isdigit, *name))
+        return;
+    errno = 0;
+    client = strtoul(name, &end, 10);
+    if (errno || client >= DOMID_FIRST_RESERVED || *end != '/')
+        return;
+    name = end + 1;
+    if (!*name || strchr(name, '/'))
+        return;
+
+    conn = conn_find(server, client, name);
+    if (conn && !conn->path)
+        return;
+
+    state = libxl__xs_read(gc, XBT_NULL, event_path);
+    if (!state) {
+        if (conn) {
+            LOGD(DEBUG, client, "%s: takes its request back", name);
+            conn_dispose(gc, conn);
+        }
+        return;
+    }
+    if (conn || strcmp(state, PCID_XS_REQUESTED))
+        return;
+
+    refusal = conn_open(gc, server, client, name, event_path);
+    if (refusal) {
+        LOGD(WARN, client, "connection refused: %s", refusal);
+        state = GCSPRINTF("%s%s", PCID_XS_REFUSED, refusal);
+    } else {
+        state = PCID_XS_OFFERED;
+    }
+    libxl__xs_write_checked(gc, XBT_NULL, event_path, state);
+}
+
+/* Returns why not, or NULL. */
+static const char *conn_open(libxl__gc *gc, pcid_server *server,
+                             libxl_domid client, const char *name,
+                             const char *path)
+{
+    pcid_conn *conn;
+    int rc;
+
+    if (!client_allowed(server, client))
+        return GCSPRINTF("domain %u is not among the clients that xl pcid"
+                         " was told to serve", client);
+    if (strlen(name) > PCID_CONN_NAME_MAX ||
+        strlen(path) > LIBXL__VCHAN_PATH_MAX)
+        return GCSPRINTF("the name of a channel has at most %d characters",
+                         PCID_CONN_NAME_MAX);
+    if (server->num_conns >= PCID_CONNS_MAX)
+        return GCSPRINTF("there are %d connections, the most that there can"
+                         " be", PCID_CONNS_MAX);
+    if (conns_of(server, client) >= PCID_CONNS_PER_CLIENT)
+        return GCSPRINTF("domain %u has %d connections, the most that it can"
+                         " have", client, PCID_CONNS_PER_CLIENT);
+
+    conn = libxl__zalloc(NOGC, sizeof(*conn));
+    conn->server = server;
+    conn->client = client;
+    conn->name = libxl__strdup(NOGC, name);
+    conn->path = libxl__strdup(NOGC, path);
+    libxl__vchan_init(&conn->vc);
+    XEN_LIST_INSERT_HEAD(&server->conns, conn, entry);
+    server->num_conns++;
+
+    conn->vc.ao = server->ao;
+    conn->vc.peer = client;
+    conn->vc.connect_ms = PCID_CONNECT_MS;
+    conn->vc.stall_ms = PCID_STALL_MS;
+    conn->vc.message_max = PCID_REQUEST_MAX;
+    conn->vc.depth_max = PCID_DEPTH_MAX;
+    conn->vc.message_callback = conn_message;
+    conn->vc.closed_callback = conn_closed;
+    rc = libxl__vchan_listen(gc, &conn->vc, path);
+    if (rc) {
+        /* The node is needed for the answer. */
+        free(conn->path);
+        conn->path = NULL;
+        conn_dispose(gc, conn);
+        return "no channel could be made; the log of xl pcid says why";
+    }
+
+    LOGD(DEBUG, client, "%s: channel offered", name);
+    libxl__vchan_send(gc, &conn->vc, libxl__pcid_encode_greeting(gc));
+    return NULL;
+}
+
+static int conn_message(libxl__egc *egc, libxl__vchan *vc,
+                        const libxl__json_object *msg, const char *why)
+{
+    EGC_GC;
+    pcid_conn *conn = CONTAINER_OF(vc, *conn, vc);
+    libxl__hostpci_request request;
+    libxl__hostpci_reply reply = { 0 };
+    bool has_id;
+    int64_t id;
+    int rc;
+
+    /* The client has what it needs of it. */
+    conn_remove_path(gc, conn);
+
+    if (!msg) {
+        LOGD(WARN, conn->client, "%s: not a message: %s; closing",
+             conn->name, why);
+        libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_BAD_MESSAGE, 0,
+                            "%s", why);
+        conn_send_reply(gc, conn, NULL, NULL, &reply);
+        return ERROR_INVAL;
+    }
+
+    rc = libxl__pcid_decode_request(gc, msg, &has_id, &id, &request, &reply);
+    if (rc) {
+        LOGD(DEBUG, conn->client, "%s: bad request: %s", conn->name,
+             reply.desc);
+        conn_send_reply(gc, conn, has_id ? &id : NULL, NULL, &reply);
+        return 0;
+    }
+
+    if (libxl__pcid_command_writes(request.command)) {
+        work_start(egc, conn, id, &request);
+        return 0;
+    }
+
+    libxl__hostpci_perform(gc, &request, &reply);
+    LOGD(DEBUG, conn->client, "%s: %s: %s", conn->name,
+         libxl__pcid_request_text(gc, &request),
+         reply.class ? reply.desc : "done");
+    conn_send_reply(gc, conn, &id, &request, &reply);
+    return 0;
+}
+
+static void conn_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
+{
+    EGC_GC;
+    pcid_conn *conn = CONTAINER_OF(vc, *conn, vc);
+
+    if (rc == ERROR_TIMEDOUT)
+        LOGD(WARN, conn->client, "%s: the client does not %s; closing",
+             conn->name, conn->path ? "connect" : "take its replies");
+    else
+        LOGD(DEBUG, conn->client, "%s: closed, rc=%d", conn->name, rc);
+    conn_dispose(gc, conn);
+}
+
+/*
+ * Work
+ */
+
+static void work_start(libxl__egc *egc, pcid_conn *conn, int64_t id,
+                       const libxl__hostpci_request *request)
+{
+    EGC_GC;
+    pcid_server *server = conn->server;
+    libxl__hostpci_reply reply = { 0 };
+    pcid_work *work;
+    int rc;
+
+    if (conn->in_flight >= PCID_IN_FLIGHT_MAX) {
+        libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_BUSY, 0,
+                            "%d requests of this connection have not come"
+                            " to an end, the most that there can be",
+                            PCID_IN_FLIGHT_MAX);
+        conn_send_reply(gc, conn, &id, NULL, &reply);
+        return;
+    }
+
+    work = libxl__zalloc(NOGC, sizeof(*work));
+    work->server = server;
+    work->conn = conn;
+    work->client = conn->client;
+    work->id = id;
+    work->request = *request;
+    if (request->driver) {
+        strcpy(work->driver, request->driver);
+        work->request.driver = work->driver;
+    }
+    libxl__ev_time_init(&work->progress);
+    libxl__ev_child_init(&work->child);
+    libxl__gettimeofday(gc, &work->started);
+    XEN_TAILQ_INSERT_TAIL(&server->work, work, entry);
+    conn->in_flight++;
+
+    rc = libxl__ev_time_register_rel(server->ao, &work->progress,
+                                     work_progress, PCID_PROGRESS_MS);
+    if (rc)
+        LOGD(WARN, work->client, "cannot report progress: rc=%d", rc);
+
+    work_next(egc, server);
+}
+
+/* Takes work off the list, and replies to it. */
+static void work_done(libxl__gc *gc, pcid_work *work, const char *text)
+{
+    if (work->conn) {
+        work->conn->in_flight--;
+        libxl__vchan_send(gc, &work->conn->vc, text);
+    }
+    XEN_TAILQ_REMOVE(&work->server->work, work, entry);
+    libxl__ev_time_deregister(gc, &work->progress);
+    libxl__carefd_close(work->result);
+    free(work);
+}
+
+static void work_failed(libxl__gc *gc, pcid_work *work, const char *why)
+{
+    libxl__hostpci_reply reply = { 0 };
+
+    LOGD(ERROR, work->client, "%s: %s",
+         libxl__pcid_request_text(gc, &work->request), why);
+    libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_FAILED, EIO, "%s", why);
+    work_done(gc, work, libxl__pcid_encode_reply(gc, &work->id,
+                                                 &work->request, &reply));
+}
+
+static bool same_device(const pcid_work *a, const pcid_work *b)
+{
+    const libxl__pci_sbdf *s = &a->request.sbdf, *t = &b->request.sbdf;
+
+    return s->domain == t->domain && s->bus == t->bus && s->dev == t->dev
+        && s->func == t->func;
+}
+
+/* Starts what can be started, in order. */
+static void work_next(libxl__egc *egc, pcid_server *server)
+{
+    EGC_GC;
+    pcid_work *work, *next, *earlier;
+
+    XEN_TAILQ_FOREACH_SAFE(work, &server->work, entry, next) {
+        if (server->num_working >= WORKING_MAX)
+            return;
+        if (libxl__ev_child_inuse(&work->child))
+            continue;
+        XEN_TAILQ_FOREACH(earlier, &server->work, entry)
+            if (earlier == work || same_device(earlier, work))
+                break;
+        if (earlier != work)
+            continue;
+        if (work_fork(gc, work))
+            work_failed(gc, work, "no process could be started for it");
+    }
+}
+
+static int work_fork(libxl__gc *gc, pcid_work *work)
+{
+    int fds[2] = { -1, -1 }, rc;
+    pid_t pid;
+
+    libxl__carefd_begin();
+    if (libxl_pipe(CTX, fds)) {
+        libxl__carefd_unlock();
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    work->result = libxl__carefd_opened(CTX, fds[0]);
+    fds[0] = -1;
+
+    pid = libxl__ev_child_fork(gc, &work->child, work_ended);
+    if (pid < 0) {
+        rc = pid;
+        goto out;
+    }
+
+    if (!pid) {
+        libxl__hostpci_reply reply;
+        const char *text;
+
+        /* If the kernel keeps us, let it not keep channels and locks. */
+        libxl_postfork_child_noexec(CTX);
+        libxl__hostpci_perform(gc, &work->request, &reply);
+        text = libxl__pcid_encode_reply(gc, &work->id, &work->request,
+                                        &reply);
+        LOGD(DEBUG, work->client, "%s: %s after %"PRId64" ms",
+             libxl__pcid_request_text(gc, &work->request),
+             reply.class ? reply.desc : "done",
+             since_ms(gc, &work->started));
+        /* It fits into the pipe: nobody reads before we have ended. */
+        _exit(libxl_write_exactly(CTX, fds[1], text, strlen(text),
+                                  "result", "pipe") ? 1 : 0);
+    }
+
+    work->server->num_working++;
+    rc = 0;
+
+ out:
+    libxl__pipe_close(fds);
+    return rc;
+}
+
+static void work_progress(libxl__egc *egc, libxl__ev_time *ev,
+                          const struct timeval *requested_abs, int rc)
+{
+    EGC_GC;
+    pcid_work *work = CONTAINER_OF(ev, *work, progress);
+
+    if (rc != ERROR_TIMEDOUT || !work->conn)
+        return;
+
+    libxl__vchan_send(gc, &work->conn->vc,
+                      libxl__pcid_encode_progress(gc, work->id));
+    rc = libxl__ev_time_register_rel(work->server->ao, &work->progress,
+                                     work_progress, PCID_PROGRESS_MS);
+    if (rc && rc != ERROR_ABORTED)
+        LOGD(WARN, work->client, "cannot report progress: rc=%d", rc);
+}
+
+static void work_ended(libxl__egc *egc, libxl__ev_child *child,
+                       pid_t pid, int status)
+{
+    EGC_GC;
+    pcid_work *work = CONTAINER_OF(child, *work, child);
+    pcid_server *server = work->server;
+    char text[PCID_REQUEST_MAX];
+    ssize_t r;
+
+    server->num_working--;
+
+    if (status) {
+        libxl_report_child_exitstatus(CTX, XTL_ERROR, "pcid work", pid,
+                                      status);
+        work_failed(gc, work, "the process that carried it out has died");
+    } else {
+        r = read(libxl__carefd_fd(work->result), text, sizeof(text) - 1);
+        if (r <= 0) {
+            work_failed(gc, work, "the process that carried it out left"
+                        " no result");
+        } else {
+            text[r] = '\0';
+            work_done(gc, work, text);
+        }
+    }
+
+    work_next(egc, server);
+    server_check_stopped(egc, server);
+}
+
+/*
+ * The end
+ */
+
+static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt, int rc)
+{
+    EGC_GC;
+    pcid_server *server = CONTAINER_OF(abrt, *server, abrt);
+    libxl__hostpci_reply reply = { 0 };
+    pcid_work *work, *next;
+    pcid_conn *conn;
+
+    LOG(INFO, "stopping: no more requests are taken");
+    server->stopping = true;
+    libxl__ev_xswatch_deregister(gc, &server->watch);
+
+    /* What has not been started is not going to be. */
+    libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_FAILED, 0,
+                        "xl pcid is being stopped");
+    XEN_TAILQ_FOREACH_SAFE(work, &server->work, entry, next) {
+        if (!libxl__ev_child_inuse(&work->child))
+            work_done(gc, work,
+                      libxl__pcid_encode_reply(gc, &work->id, NULL, &reply));
+        else
+            libxl__ev_time_deregister(gc, &work->progress);
+    }
+
+    while ((conn = XEN_LIST_FIRST(&server->conns)))
+        conn_dispose(gc, conn);
+
+    libxl__xs_rm_checked(gc, XBT_NULL, server->base);
+    libxl__pci_owner_withdraw(gc, server->self);
+    server_check_stopped(egc, server);
+}
+
+/* Waits for what is at work, so that no device is left half-way. */
+static void server_check_stopped(libxl__egc *egc, pcid_server *server)
+{
+    if (!server->stopping || !XEN_TAILQ_EMPTY(&server->work))
+        return;
+
+    libxl__carefd_close(server->lock);
+    libxl__ao_complete(egc, server->ao, ERROR_ABORTED);
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * JSON messages over libxenvchan: see libxl_vchan.h for the interface.
+ *
+ * WARNING - The peer is not trusted.  Everything that is read from the ring,
+ *           or from the peer's part of xenstore, may be wrong on purpose.
+ *
+ * The picture:
+ *
+ *   event channel --> vchan_event() --> vchan_run()
+ *                                         |  vchan_flush()    tx -> ring
+ *                                         |  vchan_receive()  ring -> rx
+ *                                         |  vchan_messages() rx -> messages
+ *                                         v
+ *                                       message_callback / closed_callback
+ *
+ * The event is consumed (and the event channel unmasked) only after the rings
+ * have been served: what the peer does meanwhile is pending until then, and
+ * gives a new event.  libxenvchan asks the peer for a notification whenever
+ * it returns less data, or takes less, than it was asked to.
+ */
+
+#include "libxl_osdeps.h" /* must come before any other headers */
+
+#include <libxenvchan.h>
+
+#include "libxl_internal.h"
+#include "libxl_vchan.h"
+
+#define MESSAGE_END "\r\n"
+
+/*
+ * Sizes of the rings.  These fit into the one page that a channel has in any
+ * case: a server with many channels needs no more than a page for each.
+ */
+#define RING_TO_SERVER 1024
+#define RING_TO_CLIENT 2048
+
+/* Bytes received in one go; what a peer can keep us busy with. */
+#define RECEIVE_BUDGET (16 * 1024)
+
+/* Bytes that may wait to be sent before we stop to receive. */
+#define SEND_BACKLOG (16 * 1024)
+
+void libxl__vchan_init(libxl__vchan *vc)
+{
+    vc->ctrl = NULL;
+    vc->event_cfd = vc->grant_cfd = NULL;
+    libxl__ev_fd_init(&vc->efd);
+    libxl__ev_time_init(&vc->deadline);
+    vc->connected = false;
+    vc->rx = vc->tx = NULL;
+    vc->rx_used = vc->rx_size = vc->rx_scanned = 0;
+    vc->tx_done = vc->tx_used = vc->tx_size = 0;
+}
+
+void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc)
+{
+    libxl__ev_fd_deregister(gc, &vc->efd);
+    libxl__ev_time_deregister(gc, &vc->deadline);
+    if (vc->ctrl) {
+        /* libxenvchan closes the fds; what goes is only our note of them. */
+        libxl__carefd_begin();
+        libxl__carefd_forget(vc->event_cfd);
+        libxl__carefd_forget(vc->grant_cfd);
+        libxl__carefd_unlock();
+        libxenvchan_close(vc->ctrl);
+    }
+    free(vc->rx);
+    free(vc->tx);
+    libxl__vchan_init(vc);
+}
+
+/*
+ * Synchronous helpers
+ */
+
+static bool space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/*
+ * Whether the text, if it is JSON at all, nests no deeper than depth_max.
+ * JSON libraries, and our own code to free a tree, recurse or allocate for
+ * each level; a peer could use that to exhaust the stack or the memory.
+ */
+static bool depth_ok(const char *text, size_t len, int depth_max)
+{
+    bool in_string = false;
+    int depth = 0;
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        char c = text[i];
+
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > depth_max) return false;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return true;
+}
+
+static void set_deadline(libxl__gc *gc, libxl__vchan *vc, int ms);
+
+/* Hands to the ring what it has room for.  Returns whether any was. */
+static bool vchan_flush(libxl__vchan *vc)
+{
+    size_t start = vc->tx_done;
+    int r;
+
+    while (vc->tx_done < vc->tx_used) {
+        r = libxenvchan_write(vc->ctrl, vc->tx + vc->tx_done,
+                              vc->tx_used - vc->tx_done);
+        /* If the peer is gone, vchan_run() finds out when it reads. */
+        if (r <= 0) break;
+        vc->tx_done += r;
+    }
+
+    if (vc->tx_done == start)
+        return false;
+
+    if (vc->tx_done == vc->tx_used) {
+        /* Do not keep the memory of one large message for ever. */
+        free(vc->tx);
+        vc->tx = NULL;
+        vc->tx_done = vc->tx_used = vc->tx_size = 0;
+    }
+    return true;
+}
+
+static size_t tx_pending(const libxl__vchan *vc)
+{
+    return vc->tx_used - vc->tx_done;
+}
+
+/* The wait for room in the ring is what has a deadline once connected. */
+static void update_stall(libxl__gc *gc, libxl__vchan *vc, bool moved)
+{
+    if (!vc->connected) return;
+
+    if (!tx_pending(vc))
+        libxl__ev_time_deregister(gc, &vc->deadline);
+    else if (moved || !libxl__ev_time_isregistered(&vc->deadline))
+        set_deadline(gc, vc, vc->stall_ms);
+}
+
+/*
+ * Returns the number of bytes received, 0 if there are none now, or an error
+ * code: ERROR_NOT_READY if the peer is gone.
+ */
+static int vchan_receive(libxl__gc *gc, libxl__vchan *vc)
+{
+    size_t want = 1024;
+    int r;
+
+    if (vc->rx_size - vc->rx_used < want) {
+        vc->rx_size = vc->rx_used + 4 * want;
+        vc->rx = libxl__realloc(NOGC, vc->rx, vc->rx_size);
+    }
+
+    r = libxenvchan_read(vc->ctrl, vc->rx + vc->rx_used, want);
+    if (r < 0)
+        return ERROR_NOT_READY;
+
+    vc->rx_used += r;
+    return r;
+}
+
+/* Finds the end of the first message in rx; returns its length or -1. */
+static ssize_t find_message(libxl__vchan *vc)
+{
+    const char *at;
+    size_t i;
+
+    for (i = vc->rx_scanned; i + 1 < vc->rx_used; i = at - vc->rx + 1) {
+        at = memchr(vc->rx + i, MESSAGE_END[0], vc->rx_used - 1 - i);
+        if (!at) break;
+        if (at[1] == MESSAGE_END[1])
+            return at - vc->rx;
+    }
+    vc->rx_scanned = vc->rx_used ? vc->rx_used - 1 : 0;
+    return -1;
+}
+
+/* Passes each complete message in rx on.  Returns 0 or why to close. */
+static int vchan_messages(libxl__egc *egc, libxl__vchan *vc)
+{
+    EGC_GC;
+    ssize_t len;
+    size_t start = 0;
+    int rc = 0;
+
+    while (!rc && (len = find_message(vc)) >= 0) {
+        libxl__json_object *msg = NULL;
+        const char *why = NULL;
+        char *text = vc->rx;
+
+        text[len] = '\0';
+        if (len + strlen(MESSAGE_END) > vc->message_max)
+            why = "message too long";
+        else if (strlen(text) != len)
+            why = "NUL byte in message";
+        else if (!depth_ok(text, len, vc->depth_max))
+            why = "values nested too deep";
+        else if (!(msg = libxl__json_parse(NOGC, text)))
+            why = "not JSON";
+        else if (!libxl__json_object_is_map(msg))
+            why = "not a JSON object";
+
+        if (why) {
+            libxl__json_object_free(NOGC, msg);
+            msg = NULL;
+        }
+        rc = vc->message_callback(egc, vc, msg, why);
+        assert(msg || rc);
+        libxl__json_object_free(NOGC, msg);
+
+        start = len + strlen(MESSAGE_END);
+        memmove(vc->rx, vc->rx + start, vc->rx_used - start);
+        vc->rx_used -= start;
+        vc->rx_scanned = 0;
+    }
+    if (!rc && vc->rx_used > vc->message_max) {
+        rc = vc->message_callback(egc, vc, NULL, "message too long");
+        assert(rc);
+    }
+    if (!vc->rx_used) {
+        free(vc->rx);
+        vc->rx = NULL;
+        vc->rx_size = 0;
+    }
+    return rc;
+}
+
+static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd);
+static void vchan_event(libxl__egc *egc, libxl__ev_fd *ev, int fd,
+                        short events, short revents);
+static void vchan_deadline(libxl__egc *egc, libxl__ev_time *ev,
+                           const struct timeval *requested_abs, int rc);
+
+static void set_deadline(libxl__gc *gc, libxl__vchan *vc, int ms)
+{
+    int rc;
+
+    if (!vc->ao) return;
+
+    libxl__ev_time_deregister(gc, &vc->deadline);
+    rc = libxl__ev_time_register_rel(vc->ao, &vc->deadline, vchan_deadline,
+                                     ms);
+    /* Fails if the ao is being aborted: its owner is about to close us. */
+    if (rc && rc != ERROR_ABORTED)
+        LOGD(WARN, vc->peer, "channel is without a deadline: rc=%d", rc);
+}
+
+/*
+ * Opening
+ */
+
+int libxl__vchan_listen(libxl__gc *gc, libxl__vchan *vc,
+                        const char *xs_path)
+{
+    int rc;
+
+    assert(strlen(xs_path) <= LIBXL__VCHAN_PATH_MAX);
+
+    vc->ctrl = libxenvchan_server_init(CTX->lg, vc->peer, xs_path,
+                                       RING_TO_SERVER, RING_TO_CLIENT);
+    if (!vc->ctrl) {
+        LOGED(ERROR, vc->peer, "cannot offer a channel at %s", xs_path);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+
+    rc = vchan_open(gc, vc, xengntshr_fd(vc->ctrl->gntshr));
+    if (rc) goto out;
+
+    set_deadline(gc, vc, vc->connect_ms);
+    rc = 0;
+
+ out:
+    return rc;
+}
+
+int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
+                         const char *xs_path)
+{
+    int rc;
+
+    assert(strlen(xs_path) <= LIBXL__VCHAN_PATH_MAX);
+
+    vc->ctrl = libxenvchan_client_init(CTX->lg, vc->peer, xs_path);
+    if (!vc->ctrl) {
+        LOGED(ERROR, vc->peer, "cannot connect to the channel at %s",
+              xs_path);
+        rc = ERROR_FAIL;
+        goto out;
+    }
+
+    rc = vchan_open(gc, vc, xengnttab_fd(vc->ctrl->gnttab));
+    if (rc) goto out;
+
+    vc->connected = true;
+    rc = 0;
+
+ out:
+    return rc;
+}
+
+/*
+ * The end of both.  A process that is forked from this one must not keep the
+ * channel open.  The fds are close-on-exec from the start; to have opened
+ * them under the lock for carefds would be to wait for xenstored with it.
+ */
+static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd)
+{
+    int fd, rc;
+
+    vc->ctrl->blocking = 0;
+    fd = libxenvchan_fd_for_select(vc->ctrl);
+
+    libxl__carefd_begin();
+    vc->event_cfd = libxl__carefd_record(CTX, fd);
+    vc->grant_cfd = libxl__carefd_record(CTX, grant_fd);
+    libxl__carefd_unlock();
+
+    rc = libxl__ev_fd_register(gc, &vc->efd, vchan_event, fd, POLLIN);
+    if (rc) libxl__vchan_dispose(gc, vc);
+
+    return rc;
+}
+
+/*
+ * Sending
+ */
+
+void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
+{
+    size_t len = strlen(text), end = strlen(MESSAGE_END);
+    bool in_string = false;
+    const char *p;
+    char *to;
+
+    if (vc->tx_size - vc->tx_used < len + end) {
+        vc->tx_size = vc->tx_used + len + end;
+        vc->tx = libxl__realloc(NOGC, vc->tx, vc->tx_size);
+    }
+
+    /*
+     * libxl's JSON generators indent what they write.  Leave the white
+     * space out: it is half of a list, and the rings are small.
+     */
+    to = vc->tx + vc->tx_used;
+    for (p = text; *p; p++) {
+        if (!in_string && space(*p))
+            continue;
+        if (*p == '"')
+            in_string = !in_string;
+        *to++ = *p;
+        if (*p == '\\' && p[1])
+            *to++ = *++p;
+    }
+    memcpy(to, MESSAGE_END, end);
+    vc->tx_used = to + end - vc->tx;
+
+    update_stall(gc, vc, vchan_flush(vc));
+}
+
+bool libxl__vchan_alive(const libxl__vchan *vc)
+{
+    return vc->ctrl && libxenvchan_is_open(vc->ctrl);
+}
+
+/*
+ * Events
+ */
+
+/* Returns 0, or why the channel is to be closed.  *again_r: more to do. */
+static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
+{
+    EGC_GC;
+    size_t received = 0;
+    int rc;
+
+    *again_r = false;
+
+    if (!vc->connected) {
+        /* 2: nobody has connected yet; see libxenvchan.h */
+        if (libxenvchan_is_open(vc->ctrl) == 2)
+            return 0;
+        vc->connected = true;
+        libxl__ev_time_deregister(gc, &vc->deadline);
+    }
+
+    update_stall(gc, vc, vchan_flush(vc));
+
+    for (;;) {
+        if (tx_pending(vc) > SEND_BACKLOG)
+            return 0; /* there is an event when the peer has made room */
+        if (received > RECEIVE_BUDGET) {
+            *again_r = true;
+            return 0;
+        }
+
+        rc = vchan_receive(gc, vc);
+        if (rc <= 0) return rc;
+        received += rc;
+
+        rc = vchan_messages(egc, vc);
+        if (rc) return rc;
+    }
+}
+
+static void vchan_event(libxl__egc *egc, libxl__ev_fd *ev, int fd,
+                        short events, short revents)
+{
+    EGC_GC;
+    libxl__vchan *vc = CONTAINER_OF(ev, *vc, efd);
+    bool again;
+    int rc;
+
+    if (revents & ~POLLIN) {
+        LOGD(ERROR, vc->peer, "event channel failed, revents=%#x",
+             (unsigned)revents);
+        rc = ERROR_FAIL;
+        goto closed;
+    }
+
+    rc = vchan_run(egc, vc, &again);
+    if (rc) goto closed;
+
+    if (again) {
+        /*
+         * Others must have their turn.  The event is still to be read, so
+         * we are called again; modify in case we are edge-triggered.
+         */
+        rc = libxl__ev_fd_modify(gc, &vc->efd, POLLIN);
+        if (rc) goto closed;
+        return;
+    }
+
+    if (libxenvchan_wait(vc->ctrl)) {
+        LOGED(ERROR, vc->peer, "cannot read the event channel");
+        rc = ERROR_FAIL;
+        goto closed;
+    }
+    return;
+
+ closed:
+    libxl__ev_fd_deregister(gc, &vc->efd);
+    libxl__ev_time_deregister(gc, &vc->deadline);
+    vc->closed_callback(egc, vc, rc); /* must be last */
+}
+
+static void vchan_deadline(libxl__egc *egc, libxl__ev_time *ev,
+                           const struct timeval *requested_abs, int rc)
+{
+    EGC_GC;
+    libxl__vchan *vc = CONTAINER_OF(ev, *vc, deadline);
+
+    libxl__ev_fd_deregister(gc, &vc->efd);
+    vc->closed_callback(egc, vc, rc); /* must be last */
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

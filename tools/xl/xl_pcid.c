@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * xl pcid: serves the PCI devices of this domain to the toolstack of another.
+ * The server itself is in libxl: see libxl_pcid_serve().
+ */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <libxl.h>
+#include <libxl_utils.h>
+
+#include "xl.h"
+#include "xl_utils.h"
+
+/* How long an orderly end waits for what the kernel is doing to a device */
+#define STOP_TIMEOUT_MS 10000
+
+/* A signal handler can do no more than write: what it has to say goes here. */
+static int stop_pipe[2];
+
+static void handle_stop(int signum)
+{
+    int saved_errno = errno;
+
+    /* If there is no room there is something to be read already. */
+    if (write(stop_pipe[1], "", 1) < 0) {}
+    errno = saved_errno;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction sa = { .sa_handler = handle_stop };
+
+    CHK_SYSCALL(pipe(stop_pipe));
+    CHK_SYSCALL(fcntl(stop_pipe[1], F_SETFL, O_NONBLOCK));
+    CHK_SYSCALL(sigaction(SIGTERM, &sa, NULL));
+    CHK_SYSCALL(sigaction(SIGINT, &sa, NULL));
+}
+
+/* Lets libxl serve until it has stopped, after a signal. */
+static int run(const libxl_asyncop_how *how)
+{
+    struct pollfd *fds = NULL;
+    struct timeval now;
+    bool stopping = false;
+    int space = 16, nfds, timeout, rc, r;
+    libxl_event *event;
+    char byte;
+
+    for (;;) {
+        fds = xrealloc(fds, sizeof(*fds) * (space + 1));
+        nfds = space;
+        timeout = stopping ? STOP_TIMEOUT_MS : -1;
+        gettimeofday(&now, NULL);
+        rc = libxl_osevent_beforepoll(ctx, &nfds, fds + 1, &timeout, now);
+        if (rc == ERROR_BUFFERFULL) {
+            space = nfds;
+            continue;
+        }
+        if (rc) {
+            fprintf(stderr, "xl pcid: cannot wait for events, rc=%d\n", rc);
+            break;
+        }
+
+        fds[0].fd = stop_pipe[0];
+        fds[0].events = POLLIN;
+        fds[0].revents = 0;
+        r = poll(fds, nfds + 1, timeout);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0) {
+            perror("xl pcid: poll");
+            rc = ERROR_FAIL;
+            break;
+        }
+        if (!r && stopping) {
+            fprintf(stderr, "xl pcid: the kernel has not come back from a"
+                    " device in %d s: leaving without it\n",
+                    STOP_TIMEOUT_MS / 1000);
+            rc = ERROR_TIMEDOUT;
+            break;
+        }
+
+        gettimeofday(&now, NULL);
+        libxl_osevent_afterpoll(ctx, nfds, fds + 1, now);
+
+        if (fds[0].revents && read(stop_pipe[0], &byte, 1) == 1) {
+            rc = ERROR_ABORTED;
+            if (stopping)
+                break; /* somebody is impatient */
+            stopping = true;
+            libxl_ao_abort(ctx, how);
+        }
+
+        rc = libxl_event_check(ctx, &event, LIBXL_EVENTMASK_ALL, 0, 0);
+        if (rc)
+            continue;
+        if (event->type == LIBXL_EVENT_TYPE_OPERATION_COMPLETE) {
+            rc = event->u.operation_complete.rc;
+            libxl_event_free(ctx, event);
+            if (rc == ERROR_ABORTED && stopping)
+                rc = 0;
+            break;
+        }
+        libxl_event_free(ctx, event);
+    }
+
+    free(fds);
+    return rc;
+}
+
+int main_pcid(int argc, char **argv)
+{
+    static const struct option opts[] = {
+        {"foreground", 0, 0, 'F'},
+        {"pidfile", 1, 0, 'p'},
+        {"client", 1, 0, 'c'},
+        COMMON_LONG_OPTS
+    };
+    const libxl_asyncop_how how = { .callback = NULL, .u.for_event = 1 };
+    const char *pidfile = NULL;
+    libxl_domid *clients = NULL;
+    int num_clients = 0, opt, ret, ready[2];
+    bool daemonize = true;
+    char byte = 0;
+
+    SWITCH_FOREACH_OPT(opt, "Fp:c:", opts, "pcid", 0) {
+    case 'F':
+        daemonize = false;
+        break;
+    case 'p':
+        pidfile = optarg;
+        break;
+    case 'c':
+        clients = xrealloc(clients, sizeof(*clients) * (num_clients + 1));
+        clients[num_clients++] = find_domain(optarg);
+        break;
+    }
+    if (argv[optind]) {
+        help("pcid");
+        return EXIT_FAILURE;
+    }
+
+    if (daemonize) {
+        /* What started us is to go on when clients can connect. */
+        CHK_SYSCALL(pipe(ready));
+        ret = do_daemonize("xlpcid", NULL);
+        if (ret == 1) {
+            close(ready[1]);
+            if (read(ready[0], &byte, 1) == 1)
+                return EXIT_SUCCESS;
+            fprintf(stderr, "xl pcid: could not start: see xlpcid.log in the"
+                    " log directory of Xen\n");
+            return EXIT_FAILURE;
+        }
+        if (ret)
+            return EXIT_FAILURE;
+        close(ready[0]);
+    }
+
+    catch_signals();
+    if (libxl_pcid_serve(ctx, clients, num_clients, &how))
+        return EXIT_FAILURE;
+
+    if (pidfile)
+        write_pidfile(pidfile);
+    if (daemonize) {
+        CHK_SYSCALL(write(ready[1], &byte, 1));
+        close(ready[1]);
+    }
+
+    ret = run(&how);
+    if (pidfile)
+        unlink(pidfile);
+    free(clients);
+    return ret ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */
