@@ -17,12 +17,13 @@
  * A request and the reply to it are the same structures all the way; what
  * they mean, and what can be asked, is specified in section 5 of
  * docs/misc/pcid-protocol.pandoc.
+ *
+ * This is a part of libxl_internal.h, which includes it.
  */
 
 #ifndef LIBXL_HOSTPCI_H
 #define LIBXL_HOSTPCI_H
 
-#include "libxl_internal.h"
 #include <pcid.h>
 
 typedef struct {

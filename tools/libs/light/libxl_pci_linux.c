@@ -10,7 +10,6 @@
 #include "libxl_osdeps.h" /* must come before any other headers */
 
 #include "libxl_internal.h"
-#include "libxl_hostpci.h"
 
 #define SYSFS_PCI_DRIVERS "/sys/bus/pci/drivers"
 

@@ -9,7 +9,6 @@
 #include "libxl_osdeps.h" /* must come before any other headers */
 
 #include "libxl_internal.h"
-#include "libxl_hostpci.h"
 
 static int read_owner(libxl__gc *gc, xs_transaction_t t,
                       libxl_domid *owner_r)

@@ -6,7 +6,6 @@
 #include "libxl_osdeps.h" /* must come before any other headers */
 
 #include "libxl_internal.h"
-#include "libxl_hostpci.h"
 
 char *libxl__hostpci_driver_path(libxl__gc *gc, const char *driver)
 {

@@ -11,7 +11,7 @@
 #ifndef LIBXL_PCID_H
 #define LIBXL_PCID_H
 
-#include "libxl_hostpci.h"
+#include "libxl_internal.h"
 
 /* Messages of the client.  The text comes from the gc. */
 _hidden char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
