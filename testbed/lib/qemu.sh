@@ -29,9 +29,9 @@ hardware_dom=1 flask=permissive loglvl=all guest_loglvl=all"
 
 # boot_arguments TOPOLOGY INITRD
 boot_arguments() {
-    local dom0="console=hvc0 quiet ROLE=dom0 TOPOLOGY=$1" xen=$xen_options
+    local dom0="console=hvc0 quiet rodata=off ROLE=dom0 TOPOLOGY=$1" xen=$xen_options
     case $1 in
-        hwdom) dom0="$dom0 pci=off" ;;
+        hwdom) dom0="$dom0 pci=off acpi=off" ;;
         *) xen=${xen/hardware_dom=1 } ;;
     esac
     qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,$2")

@@ -13,6 +13,9 @@ run() {
     output=$("$@" 2>&1) && status=0 || status=$?
 }
 
+# Not busybox's, which its shell prefers and which has no status of its own.
+timeout() { /bin/timeout "$@"; }
+
 diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
 
 pass() { tests=$((tests + 1)); echo "ok $tests - $1"; }
