@@ -215,7 +215,7 @@ class Builder:
         write_if_changed(note, have.encode())
         return True
 
-    def build(self, log, everything):
+    def build(self, log, last):
         """Build the checked-out patch: the libraries and xl."""
         note = os.path.join(self.path, ".git", "complete")
         if not (self.configure(log) and self.make(log, "tools/include")):
@@ -224,6 +224,8 @@ class Builder:
         self.command(log, ["sh", "-c", "rm -f tools/xl/xl tools/libs/light/*.so"
                            " tools/libs/light/*.so.* tools/libs/util/*.so"
                            " tools/libs/util/*.so.*"])
+        # Once, at the end, also what is left out below.
+        everything = last and self.compiler == "gcc"
         if everything or not os.path.exists(note):
             good = self.make(log, "tools/libs")
             if good:
