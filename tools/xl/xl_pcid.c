@@ -154,8 +154,8 @@ int main_pcid(int argc, char **argv)
             close(ready[1]);
             if (read(ready[0], &byte, 1) == 1)
                 return EXIT_SUCCESS;
-            fprintf(stderr, "xl pcid: could not start: see xlpcid.log in the"
-                    " log directory of Xen\n");
+            fprintf(stderr, "xl pcid: could not start: see %s/xlpcid.log\n",
+                    XEN_LOG_DIR);
             return EXIT_FAILURE;
         }
         if (ret)

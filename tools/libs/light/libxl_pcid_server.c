@@ -217,8 +217,16 @@ static int create_directories(libxl__gc *gc, pcid_server *server)
 /* There is one server in a domain at most. */
 static int take_lock(libxl__gc *gc, pcid_server *server)
 {
-    const char *path = GCSPRINTF("%s/xl-pcid.lock", libxl__run_dir_path());
+    const char *dir = libxl__run_dir_path();
+    const char *path = GCSPRINTF("%s/xl-pcid.lock", dir);
     int fd, rc;
+
+    /* Nothing else may have been started in this domain yet. */
+    if (mkdir(dir, 0755) && errno != EEXIST) {
+        LOGE(ERROR, "cannot create %s", dir);
+        rc = ERROR_LOCK_FAIL;
+        goto out;
+    }
 
     libxl__carefd_begin();
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
