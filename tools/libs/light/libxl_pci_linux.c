@@ -215,7 +215,7 @@ static int list_directory(libxl__gc *gc, libxl__hostpci_reply *reply,
 static int list_slots(libxl__gc *gc, libxl__hostpci_reply *reply)
 {
     static const char path[] = SYSFS_PCIBACK_DRIVER"/slots";
-    unsigned domain, bus, dev, func;
+    char line[64];
     int allocated = 0, rc;
     FILE *f;
 
@@ -226,10 +226,13 @@ static int list_slots(libxl__gc *gc, libxl__hostpci_reply *reply)
         goto out;
     }
 
-    while (fscanf(f, "%x:%x:%x.%x\n", &domain, &bus, &dev, &func) == 4) {
-        libxl__pci_sbdf sbdf = { domain, bus, dev, func };
+    while (fgets(line, sizeof(line), f)) {
+        libxl__pci_sbdf sbdf;
 
-        append_sbdf(gc, reply, &allocated, &sbdf);
+        /* Linux also has segments beyond 16 bits, which are not for us. */
+        line[strcspn(line, "\n")] = '\0';
+        if (libxl__pci_sbdf_parse(line, &sbdf))
+            append_sbdf(gc, reply, &allocated, &sbdf);
     }
     if (ferror(f)) {
         FAIL(FAILED, errno, "Couldn't read %s", path);

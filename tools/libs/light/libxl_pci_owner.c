@@ -97,7 +97,7 @@ int libxl__pci_owner_withdraw(libxl__gc *gc, libxl_domid domid)
         if (rc) goto out;
 
         rc = read_owner(gc, t, &owner);
-        if (rc == ERROR_NI || (!rc && owner != domid)) {
+        if (rc == ERROR_NI || rc == ERROR_INVAL || (!rc && owner != domid)) {
             rc = 0;
             goto out;
         }

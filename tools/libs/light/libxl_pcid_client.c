@@ -238,12 +238,6 @@ void libxl__hostpci_op_start(libxl__egc *egc, libxl__hostpci_op *op)
     op->client = client;
     op_move(op, &client->ops);
 
-    /* The daemon may have gone since, without our having looked. */
-    if (client->state == READY && !libxl__vchan_alive(&client->vc)) {
-        client_closed(egc, &client->vc, ERROR_NOT_READY);
-        return;
-    }
-
     if (client->state == READY)
         op_send(egc, op); /* must be last */
     else if (client->state == IDLE)
@@ -434,6 +428,10 @@ static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
     int rc;
 
     assert(client->state == READY && !op->sent);
+
+    /* If the daemon has gone, client_closed() is about to be called. */
+    if (!libxl__vchan_alive(&client->vc))
+        return;
 
     if (!client->commands[op->request.command]) {
         LOGD(ERROR, client->owner, "xl pcid does not know the command %s:"

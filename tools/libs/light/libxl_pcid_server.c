@@ -327,11 +327,12 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
     rc = designate_self(gc, server);
     if (rc) goto out;
     designated = true;
-    rc = create_directories(gc, server);
-    if (rc) goto out;
 
+    /* In this order, so that no request is missed. */
     rc = libxl__ev_xswatch_register(gc, &server->watch, server_watch,
                                     server->base);
+    if (rc) goto out;
+    rc = create_directories(gc, server);
     if (rc) goto out;
 
     server->abrt.ao = ao;
