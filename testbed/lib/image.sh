@@ -38,11 +38,11 @@ compile_helpers() {
 }
 
 find_kernel() {
-    # Not the cloud kernel: it lacks support for Dom0.
-    kernel=$(find /boot -name 'vmlinuz-*-amd64' ! -name '*-cloud-*' | sort -V | tail -n 1)
-    [ -n "$kernel" ] || die "no kernel in /boot: install linux-image-amd64"
-    kernel_version=${kernel#/boot/vmlinuz-}
-    [ -d "/lib/modules/$kernel_version" ] || die "no modules for $kernel"
+    local dir
+    dir=$("$top/scripts/guest-kernel") || die "no kernel to boot"
+    kernel=$(find "$dir/boot" -name 'vmlinuz-*' | sort -V | tail -n 1)
+    kernel_modules=$dir/lib/modules/${kernel##*/vmlinuz-}
+    [ -d "$kernel_modules" ] || die "no modules for $kernel"
 }
 
 # The boot protocol says where in a bzImage the compressed ELF file is.
@@ -114,7 +114,7 @@ make_image() {
 
     local module
     for module in $modules; do
-        find "/lib/modules/$kernel_version" -name "$module.ko" -exec cp -t "$root/lib/modules/" {} +
+        find "$kernel_modules" -name "$module.ko" -exec cp -t "$root/lib/modules/" {} +
         [ -e "$root/lib/modules/$module.ko" ] || { echo "no module $module"; return 1; }
     done
     cp -a "$testbed/image/." "$root/"

@@ -24,14 +24,14 @@ qemu_arguments() {
 }
 
 machine_memory=2048
-xen_options="console=com1 com1=115200,8n1 dom0_mem=640M,max:640M dom0_max_vcpus=1 \
+xen_options="console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 \
 hardware_dom=1 flask=permissive loglvl=all guest_loglvl=all"
 
 # boot_arguments TOPOLOGY INITRD
 boot_arguments() {
     local dom0="console=hvc0 quiet rodata=off ROLE=dom0 TOPOLOGY=$1" xen=$xen_options
     case $1 in
-        hwdom) dom0="$dom0 pci=off acpi=off" ;;
+        hwdom) dom0="$dom0 pci=off" ;;
         *) xen=${xen/hardware_dom=1 } ;;
     esac
     qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,$2")

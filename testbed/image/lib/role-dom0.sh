@@ -54,8 +54,11 @@ uptime_is "ready"
 
 cd /root || die "no /root"
 if [ -e /scenario/interactive ]; then
-    stty -F /dev/ttyS1 sane
-    ENV=/lib/testbed.sh setsid cttyhack sh -i <&3 >&3 2>&3
+    # shellcheck disable=SC2046
+    stty -F /dev/ttyS1 sane $(cat /scenario/interactive)
+    cat /run/pcid-start >&3 2>/dev/null
+    ENV=/lib/testbed.sh PS1="$TOPOLOGY Dom0 \\w # " \
+        setsid sh -c 'exec sh -i </dev/ttyS1 >/dev/ttyS1 2>&1'
 else
     run-scenario </dev/null >&3 2>&1
 fi
