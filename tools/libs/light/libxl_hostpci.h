@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Host PCI access: what libxl asks of the domain that owns the PCI devices,
- * in terms of devices (SBDF) and keywords, never of paths.
+ * Host PCI access: what libxl asks of the domain that owns the PCI
+ * devices, in terms of devices (SBDF) and keywords, never of paths.
  *
  *   libxl_pci.c              policy: what to do with which device
  *        |
@@ -44,8 +44,8 @@ typedef struct {
 _hidden bool libxl__pci_sbdf_parse(const char *s, libxl__pci_sbdf *sbdf_r);
 
 /*
- * Whether this can be the name of a driver: it is used as one component of a
- * path, so it must not be able to lead elsewhere.
+ * Whether this can be the name of a driver: it is used as one component of
+ * a path, so it must not be able to lead elsewhere.
  */
 _hidden bool libxl__pci_driver_ok(const char *name);
 
@@ -107,7 +107,7 @@ typedef enum {
 } libxl__hostpci_step;
 
 typedef struct {
-    uint64_t start, end;     /* both 0 if the device has no such resource */
+    uint64_t start, end;     /* both 0 if there is no such resource */
     uint32_t flags;          /* PCID_RESOURCE_* */
 } libxl__hostpci_resource;
 
@@ -139,30 +139,36 @@ typedef struct {
 } libxl__hostpci_reply;
 
 /*
- * Carries a request out on the devices of the domain we run in.  Blocks for
- * as long as the kernel does.  Every part of the request has been checked.
- * What *reply points to comes from the gc.
+ * Carries a request out on the devices of the domain we run in.  Blocks
+ * for as long as the kernel does.  Every part of the request has been
+ * checked.  What *reply points to comes from the gc.
  */
 _hidden void libxl__hostpci_perform(libxl__gc *gc,
                                     const libxl__hostpci_request *request,
                                     libxl__hostpci_reply *reply);
 
 /* The form in which the driver of a device is remembered in xenstore. */
-_hidden char *libxl__hostpci_driver_path(libxl__gc *gc, const char *driver);
-
-/* Fills in the error of a reply: desc is the text, and, if errnoval is not 0,
- * ": " and what it stands for. */
-_hidden void libxl__hostpci_fail(libxl__gc *gc, libxl__hostpci_reply *reply,
-                                 libxl__hostpci_class class, int errnoval,
-                                 const char *fmt, ...) PRINTF_ATTRIBUTE(5, 6);
+_hidden char *libxl__hostpci_driver_path(libxl__gc *gc,
+                                         const char *driver);
 
 /*
- * A request to the owner of the host's PCI devices, as an ao sub-operation.
+ * Fills in the error of a reply: desc is the text, and, if errnoval is
+ * not 0, ": " and what it stands for.
+ */
+_hidden void libxl__hostpci_fail(libxl__gc *gc,
+                                 libxl__hostpci_reply *reply,
+                                 libxl__hostpci_class class, int errnoval,
+                                 const char *fmt, ...)
+                                 PRINTF_ATTRIBUTE(5, 6);
+
+/*
+ * A request to the owner of the host's PCI devices, as an ao
+ * sub-operation.
  *
  * If no owner is designated, the request is carried out at once, in this
- * process.  Otherwise it is sent to the designated domain, over a connection
- * that the ctx keeps; if that cannot be done, the request fails: it is never
- * carried out anywhere else.
+ * process.  Otherwise it is sent to the designated domain, over a
+ * connection that the ctx keeps; if that cannot be done, the request
+ * fails: it is never carried out anywhere else.
  *
  * libxl__hostpci_op_init:   Undefined/Idle -> Idle
  * libxl__hostpci_op_start:  Idle -> Active
@@ -176,17 +182,17 @@ _hidden void libxl__hostpci_fail(libxl__gc *gc, libxl__hostpci_reply *reply,
  *
  * rc in the callback:
  *   0              done; the result is in op->reply
- *   ERROR_FAIL     it was tried and failed; op->reply says how.  Nothing has
- *                  been logged: see libxl__hostpci_log.
+ *   ERROR_FAIL     it was tried and failed; op->reply says how.  Nothing
+ *                  has been logged: see libxl__hostpci_log.
  *   ERROR_PCI_OWNER_UNREACHABLE
  *                  the owner did not answer, or not as it should; this has
- *                  been logged.  If the request changes something, it is not
- *                  known whether that was done.
+ *                  been logged.  If the request changes something, it is
+ *                  not known whether that was done.
  *   ERROR_ABORTED  the ao is being aborted
  */
 typedef struct libxl__hostpci_op libxl__hostpci_op;
-typedef void libxl__hostpci_callback(libxl__egc *egc, libxl__hostpci_op *op,
-                                     int rc);
+typedef void libxl__hostpci_callback(libxl__egc *egc,
+                                     libxl__hostpci_op *op, int rc);
 
 typedef XEN_TAILQ_HEAD(libxl__hostpci_ops, libxl__hostpci_op)
     libxl__hostpci_ops;
@@ -198,7 +204,7 @@ struct libxl__hostpci_op {
     libxl__hostpci_callback *callback;
     /* results, valid from the callback on; memory from the ao */
     libxl__hostpci_reply reply;
-    libxl_domid owner;    /* who was asked, or INVALID_DOMID: we ourselves */
+    libxl_domid owner;    /* who was asked; INVALID_DOMID: we ourselves */
     /* private to libxl_pcid_client.c */
     struct libxl__pcid_client *client;
     libxl__hostpci_ops *list;
@@ -210,12 +216,16 @@ struct libxl__hostpci_op {
 };
 
 _hidden void libxl__hostpci_op_init(libxl__hostpci_op *op);
-_hidden void libxl__hostpci_op_start(libxl__egc *egc, libxl__hostpci_op *op);
+_hidden void libxl__hostpci_op_start(libxl__egc *egc,
+                                     libxl__hostpci_op *op);
 _hidden void libxl__hostpci_op_stop(libxl__gc *gc, libxl__hostpci_op *op);
 
-/* Logs the error that op->reply tells of, naming the owner if it is another
- * domain than ours. */
-_hidden void libxl__hostpci_log(libxl__gc *gc, const libxl__hostpci_op *op);
+/*
+ * Logs the error that op->reply tells of, naming the owner if it is
+ * another domain than ours.
+ */
+_hidden void libxl__hostpci_log(libxl__gc *gc,
+                                const libxl__hostpci_op *op);
 
 /* Closes the connections of a ctx; when it is freed. */
 _hidden void libxl__pcid_clients_dispose(libxl__gc *gc);
@@ -231,8 +241,8 @@ _hidden int libxl__pci_owner_get(libxl__gc *gc, libxl_domid *owner_r);
 
 /*
  * Designates a domain.  Unless `replace', refuses (ERROR_DEVICE_EXISTS) if
- * another domain, which exists, is designated; that one is then in *other_r.
- * ERROR_NI: our domain is no toolstack domain.
+ * another domain, which exists, is designated; that one is then in
+ * *other_r.  ERROR_NI: our domain is no toolstack domain.
  */
 _hidden int libxl__pci_owner_designate(libxl__gc *gc, libxl_domid domid,
                                        bool replace, libxl_domid *other_r);

@@ -16,7 +16,8 @@ void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc)
 {
 }
 
-int libxl__vchan_listen(libxl__gc *gc, libxl__vchan *vc, const char *xs_path)
+int libxl__vchan_listen(libxl__gc *gc, libxl__vchan *vc,
+                        const char *xs_path)
 {
     LOGD(ERROR, vc->peer, "cannot offer a channel: libxenvchan is not"
          " available on this system");

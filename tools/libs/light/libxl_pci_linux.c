@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Host PCI access on Linux: carries requests out by means of sysfs.  This is
- * the only place in libxl that knows the files of the PCI bus and of pciback.
+ * Host PCI access on Linux: carries requests out by means of sysfs.  This
+ * is the only place in libxl that knows the files of the PCI bus and of
+ * pciback.
  *
- * The files are described in Linux's Documentation/ABI/testing/sysfs-bus-pci
- * and sysfs-driver-pciback.
+ * The files are described in Linux's
+ * Documentation/ABI/testing/sysfs-bus-pci and sysfs-driver-pciback.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -39,7 +40,8 @@ char *libxl__hostpci_driver_path(libxl__gc *gc, const char *driver)
 }
 
 /*
- * Primitives: each returns 0, or fills in the error and returns ERROR_FAIL.
+ * Primitives: each returns 0, or fills in the error and returns
+ * ERROR_FAIL.
  */
 
 static int write_file(libxl__gc *gc, libxl__hostpci_reply *reply,
@@ -209,8 +211,8 @@ static int list_directory(libxl__gc *gc, libxl__hostpci_reply *reply,
 
 /*
  * The slots of pciback: the devices that it will bind to, bound or not.
- * Before a device can be bound to pciback it must have a slot.  To ask for a
- * slot twice gives two entries, so look first.
+ * Before a device can be bound to pciback it must have a slot.  To ask for
+ * a slot twice gives two entries, so look first.
  */
 static int list_slots(libxl__gc *gc, libxl__hostpci_reply *reply)
 {
@@ -272,7 +274,8 @@ static int has_slot(libxl__gc *gc, libxl__hostpci_reply *reply,
 
 /* The name of the driver the device is bound to, or NULL */
 static int device_driver(libxl__gc *gc, libxl__hostpci_reply *reply,
-                         const libxl__pci_sbdf *sbdf, const char **driver_r)
+                         const libxl__pci_sbdf *sbdf,
+                         const char **driver_r)
 {
     const char *link = device_path(gc, sbdf, "driver");
     const char *driver = NULL;
@@ -303,7 +306,10 @@ static int device_driver(libxl__gc *gc, libxl__hostpci_reply *reply,
     return rc;
 }
 
-/* Unbinds the device from its driver, if it has one; tells which it was. */
+/*
+ * Unbinds the device from its driver, if it has one; tells which it
+ * was.
+ */
 static int unbind(libxl__gc *gc, libxl__hostpci_reply *reply,
                   const libxl__pci_sbdf *sbdf, const char **driver_r)
 {
@@ -347,7 +353,8 @@ static void do_exists(libxl__gc *gc, const libxl__hostpci_request *request,
 
     switch (request->dir) {
     case LIBXL__HOSTPCI_DIR_PCI_DEVICES:
-        path_exists(gc, reply, device_path(gc, sbdf, NULL), &reply->exists);
+        path_exists(gc, reply, device_path(gc, sbdf, NULL),
+                    &reply->exists);
         break;
     case LIBXL__HOSTPCI_DIR_PCIBACK_DRIVER:
         if (!check_pciback(gc, reply))
@@ -360,7 +367,8 @@ static void do_exists(libxl__gc *gc, const libxl__hostpci_request *request,
     }
 }
 
-static void do_read_hex(libxl__gc *gc, const libxl__hostpci_request *request,
+static void do_read_hex(libxl__gc *gc,
+                        const libxl__hostpci_request *request,
                         libxl__hostpci_reply *reply)
 {
     static const struct {
@@ -482,7 +490,8 @@ static void do_query(libxl__gc *gc, const libxl__hostpci_request *request,
 
     if (check_device(gc, reply, sbdf)) return;
     if (device_driver(gc, reply, sbdf, &reply->driver)) return;
-    if (path_exists(gc, reply, SYSFS_PCIBACK_DRIVER, &reply->pciback)) return;
+    if (path_exists(gc, reply, SYSFS_PCIBACK_DRIVER, &reply->pciback))
+        return;
     pciback_assigned(gc, reply, sbdf, &reply->assigned);
 }
 
@@ -512,7 +521,8 @@ static void do_assign(libxl__gc *gc, const libxl__hostpci_request *request,
         reply->step = LIBXL__HOSTPCI_STEP_BIND;
 }
 
-static void do_unassign(libxl__gc *gc, const libxl__hostpci_request *request,
+static void do_unassign(libxl__gc *gc,
+                        const libxl__hostpci_request *request,
                         libxl__hostpci_reply *reply)
 {
     const libxl__pci_sbdf *sbdf = &request->sbdf;
@@ -527,7 +537,10 @@ static void do_unassign(libxl__gc *gc, const libxl__hostpci_request *request,
         return;
     }
 
-    /* A slot without a device may be left of an attempt that was cut off. */
+    /*
+     * A slot without a device may be left of an attempt that was cut
+     * off.
+     */
     if (has_slot(gc, reply, sbdf, &slot)) {
         reply->step = LIBXL__HOSTPCI_STEP_FIND_SLOT;
         return;

@@ -2,8 +2,8 @@
 /*
  * The designation of the domain that owns the host's PCI devices.
  *
- * It stands in xenstore, at PCID_XS_OWNER, where only privileged domains can
- * write.  See section 1 of docs/misc/pcid-protocol.pandoc.
+ * It stands in xenstore, at PCID_XS_OWNER, where only privileged domains
+ * can write.  See section 1 of docs/misc/pcid-protocol.pandoc.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -97,7 +97,8 @@ int libxl__pci_owner_withdraw(libxl__gc *gc, libxl_domid domid)
         if (rc) goto out;
 
         rc = read_owner(gc, t, &owner);
-        if (rc == ERROR_NI || rc == ERROR_INVAL || (!rc && owner != domid)) {
+        if (rc == ERROR_NI || rc == ERROR_INVAL ||
+            (!rc && owner != domid)) {
             rc = 0;
             goto out;
         }

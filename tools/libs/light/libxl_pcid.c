@@ -2,10 +2,11 @@
 /*
  * The pcid protocol: requests and replies to JSON and back.
  *
- * docs/misc/pcid-protocol.pandoc specifies it; the tables here say the same
- * in C.
+ * docs/misc/pcid-protocol.pandoc specifies it; the tables here say the
+ * same in C.
  *
- * WARNING - What is decoded comes from another domain, which is not trusted.
+ * WARNING - What is decoded comes from another domain, which is not
+ *           trusted.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -39,7 +40,8 @@ static const struct {
     [LIBXL__HOSTPCI_READ_RESOURCES] =
         { PCID_CMD_READ_RESOURCES, ARG_SBDF },
     [LIBXL__HOSTPCI_WRITE] =
-        { PCID_CMD_WRITE, ARG_FILE | ARG_DRIVER | ARG_SBDF, .writes = true },
+        { PCID_CMD_WRITE, ARG_FILE | ARG_DRIVER | ARG_SBDF,
+          .writes = true },
     [LIBXL__HOSTPCI_UNBIND] =
         { PCID_CMD_UNBIND, ARG_SBDF, .writes = true },
     [LIBXL__HOSTPCI_RESET] =
@@ -101,10 +103,10 @@ static const struct {
 } errnos[] = {
 #define ERRNO(name) { name, #name }
     ERRNO(EPERM), ERRNO(ENOENT), ERRNO(EIO), ERRNO(ENXIO), ERRNO(EAGAIN),
-    ERRNO(ENOMEM), ERRNO(EACCES), ERRNO(EBUSY), ERRNO(EEXIST), ERRNO(ENODEV),
-    ERRNO(EINVAL), ERRNO(ENFILE), ERRNO(EMFILE), ERRNO(ENOTTY),
-    ERRNO(ENOSPC), ERRNO(EROFS), ERRNO(ERANGE), ERRNO(ENOSYS),
-    ERRNO(EOPNOTSUPP), ERRNO(ETIMEDOUT), ERRNO(EPROTO),
+    ERRNO(ENOMEM), ERRNO(EACCES), ERRNO(EBUSY), ERRNO(EEXIST),
+    ERRNO(ENODEV), ERRNO(EINVAL), ERRNO(ENFILE), ERRNO(EMFILE),
+    ERRNO(ENOTTY), ERRNO(ENOSPC), ERRNO(EROFS), ERRNO(ERANGE),
+    ERRNO(ENOSYS), ERRNO(EOPNOTSUPP), ERRNO(ETIMEDOUT), ERRNO(EPROTO),
 #undef ERRNO
 };
 
@@ -271,9 +273,24 @@ static libxl__json_object *json_string(libxl__gc *gc, const char *s)
     return o;
 }
 
-static libxl__json_object *json_string_or_null(libxl__gc *gc, const char *s)
+static libxl__json_object *json_null(libxl__gc *gc)
 {
-    return s ? json_string(gc, s) : libxl__json_object_alloc(gc, JSON_NULL);
+    return libxl__json_object_alloc(gc, JSON_NULL);
+}
+
+static libxl__json_object *json_map(libxl__gc *gc)
+{
+    return libxl__json_object_alloc(gc, JSON_MAP);
+}
+
+static libxl__json_object *json_array(libxl__gc *gc)
+{
+    return libxl__json_object_alloc(gc, JSON_ARRAY);
+}
+
+static libxl__json_object *json_driver(libxl__gc *gc, const char *driver)
+{
+    return driver ? json_string(gc, driver) : json_null(gc);
 }
 
 static libxl__json_object *json_integer(libxl__gc *gc, long long i)
@@ -312,10 +329,10 @@ static void json_add(libxl__gc *gc, libxl__json_object *map,
 
 char *libxl__pcid_encode_greeting(libxl__gc *gc)
 {
-    libxl__json_object *msg = libxl__json_object_alloc(gc, JSON_MAP);
-    libxl__json_object *pcid = libxl__json_object_alloc(gc, JSON_MAP);
-    libxl__json_object *version = libxl__json_object_alloc(gc, JSON_MAP);
-    libxl__json_object *features = libxl__json_object_alloc(gc, JSON_ARRAY);
+    libxl__json_object *msg = json_map(gc);
+    libxl__json_object *pcid = json_map(gc);
+    libxl__json_object *version = json_map(gc);
+    libxl__json_object *features = json_array(gc);
     int i;
 
     json_add(gc, version, PCID_MSG_MAJOR,
@@ -334,10 +351,9 @@ char *libxl__pcid_encode_greeting(libxl__gc *gc)
 
 char *libxl__pcid_encode_progress(libxl__gc *gc, int64_t id)
 {
-    libxl__json_object *msg = libxl__json_object_alloc(gc, JSON_MAP);
+    libxl__json_object *msg = json_map(gc);
 
-    json_add(gc, msg, PCID_MSG_PROGRESS,
-             libxl__json_object_alloc(gc, JSON_MAP));
+    json_add(gc, msg, PCID_MSG_PROGRESS, json_map(gc));
     json_add(gc, msg, PCID_MSG_ID, json_integer(gc, id));
     return libxl__json_object_to_json(gc, msg);
 }
@@ -345,8 +361,8 @@ char *libxl__pcid_encode_progress(libxl__gc *gc, int64_t id)
 char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
                                  const libxl__hostpci_request *request)
 {
-    libxl__json_object *msg = libxl__json_object_alloc(gc, JSON_MAP);
-    libxl__json_object *o = libxl__json_object_alloc(gc, JSON_MAP);
+    libxl__json_object *msg = json_map(gc);
+    libxl__json_object *o = json_map(gc);
     unsigned args = commands[request->command].args;
 
     if (args & ARG_DIR)
@@ -374,14 +390,16 @@ char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
 static libxl__json_object *encode_error(libxl__gc *gc,
                                         const libxl__hostpci_reply *reply)
 {
-    libxl__json_object *o = libxl__json_object_alloc(gc, JSON_MAP);
+    libxl__json_object *o = json_map(gc);
 
-    json_add(gc, o, PCID_MSG_CLASS, json_string(gc, classes[reply->class]));
+    json_add(gc, o, PCID_MSG_CLASS,
+             json_string(gc, classes[reply->class]));
     if (reply->errnoval)
         json_add(gc, o, PCID_MSG_ERRNO,
                  json_string(gc, errno_name(reply->errnoval)));
     if (reply->step)
-        json_add(gc, o, PCID_MSG_STEP, json_string(gc, steps[reply->step]));
+        json_add(gc, o, PCID_MSG_STEP,
+                 json_string(gc, steps[reply->step]));
     json_add(gc, o, PCID_MSG_DESC,
              json_string(gc, printable(gc, reply->desc)));
     return o;
@@ -396,7 +414,7 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
 
     switch (request->command) {
     case LIBXL__HOSTPCI_LS:
-        o = libxl__json_object_alloc(gc, JSON_ARRAY);
+        o = json_array(gc);
         for (i = 0; i < reply->num_sbdfs; i++)
             flexarray_append(o->u.array, json_sbdf(gc, &reply->sbdfs[i]));
         return o;
@@ -405,9 +423,9 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
     case LIBXL__HOSTPCI_READ_HEX:
         return json_integer(gc, reply->value);
     case LIBXL__HOSTPCI_READ_RESOURCES:
-        o = libxl__json_object_alloc(gc, JSON_ARRAY);
+        o = json_array(gc);
         for (i = 0; i < PCID_RESOURCES; i++) {
-            resource = libxl__json_object_alloc(gc, JSON_MAP);
+            resource = json_map(gc);
             json_add(gc, resource, PCID_RET_START,
                      json_integer(gc, reply->resources[i].start));
             json_add(gc, resource, PCID_RET_END,
@@ -418,15 +436,16 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
         }
         return o;
     case LIBXL__HOSTPCI_UNBIND:
-        return json_string_or_null(gc, reply->driver);
+        return json_driver(gc, reply->driver);
     case LIBXL__HOSTPCI_QUERY:
     case LIBXL__HOSTPCI_ASSIGN:
-        o = libxl__json_object_alloc(gc, JSON_MAP);
+        o = json_map(gc);
         json_add(gc, o, PCID_RET_DRIVER,
-                 json_string_or_null(gc, reply->driver));
+                 json_driver(gc, reply->driver));
         json_add(gc, o, PCID_RET_ASSIGNED, json_bool(gc, reply->assigned));
         if (request->command == LIBXL__HOSTPCI_QUERY)
-            json_add(gc, o, PCID_RET_PCIBACK, json_bool(gc, reply->pciback));
+            json_add(gc, o, PCID_RET_PCIBACK,
+                     json_bool(gc, reply->pciback));
         return o;
     case LIBXL__HOSTPCI_UNASSIGN:
         return json_bool(gc, reply->assigned);
@@ -435,14 +454,14 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
     case LIBXL__HOSTPCI_COMMANDS:
         break;
     }
-    return libxl__json_object_alloc(gc, JSON_MAP);
+    return json_map(gc);
 }
 
 char *libxl__pcid_encode_reply(libxl__gc *gc, const int64_t *id,
                                const libxl__hostpci_request *request,
                                const libxl__hostpci_reply *reply)
 {
-    libxl__json_object *msg = libxl__json_object_alloc(gc, JSON_MAP);
+    libxl__json_object *msg = json_map(gc);
 
     if (reply->class)
         json_add(gc, msg, PCID_MSG_ERROR, encode_error(gc, reply));
@@ -487,7 +506,8 @@ static const char *unexpected_key(const libxl__json_object *map,
     return NULL;
 }
 
-int libxl__pcid_decode_request(libxl__gc *gc, const libxl__json_object *msg,
+int libxl__pcid_decode_request(libxl__gc *gc,
+                               const libxl__json_object *msg,
                                bool *has_id_r, int64_t *id_r,
                                libxl__hostpci_request *request_r,
                                libxl__hostpci_reply *error_r)
@@ -581,9 +601,11 @@ int libxl__pcid_decode_request(libxl__gc *gc, const libxl__json_object *msg,
         if (!value)
             REFUSE(BAD_ARGUMENT, "%s: \"%s\" is missing", name,
                    arguments[j].key);
+        found = 0;
         switch (arguments[j].arg) {
         case ARG_SBDF:
-            found = libxl__pci_sbdf_parse(value, &request_r->sbdf) ? 0 : -1;
+            if (!libxl__pci_sbdf_parse(value, &request_r->sbdf))
+                found = -1;
             break;
         case ARG_DIR:
             request_r->dir = found = LOOKUP(dirs, value);
@@ -636,7 +658,8 @@ int libxl__pcid_decode_greeting(const libxl__json_object *msg,
                                 int *major_r, int *minor_r,
                                 bool commands_r[LIBXL__HOSTPCI_COMMANDS])
 {
-    const libxl__json_object *pcid, *version, *major, *minor, *features, *o;
+    const libxl__json_object *pcid, *version, *major, *minor;
+    const libxl__json_object *features, *o;
     int i, command;
 
     pcid = libxl__json_map_get(PCID_MSG_GREETING, msg, JSON_MAP);
@@ -693,6 +716,12 @@ static int decode_error(libxl__gc *gc, const libxl__json_object *error,
     return 0;
 }
 
+static const libxl__json_object *member(const libxl__json_object *o,
+                                        const char *key)
+{
+    return libxl__json_map_get(key, o, JSON_ANY);
+}
+
 static int decode_bool(const libxl__json_object *o, bool *b_r)
 {
     if (!o || !libxl__json_object_is_bool(o))
@@ -740,8 +769,8 @@ static int decode_sbdfs(libxl__gc *gc, const libxl__json_object *o,
 }
 
 /*
- * Resources go to hypercalls that give a guest access to them, so each must
- * be what a resource can be.
+ * Resources go to hypercalls that give a guest access to them, so each
+ * must be what a resource can be.
  */
 static int decode_resource(const libxl__json_object *o,
                            libxl__hostpci_resource *res)
@@ -831,16 +860,13 @@ int libxl__pcid_decode_reply(libxl__gc *gc, const libxl__json_object *msg,
     case LIBXL__HOSTPCI_UNBIND:
         return decode_driver(gc, o, &reply->driver);
     case LIBXL__HOSTPCI_QUERY:
-        rc = decode_bool(libxl__json_map_get(PCID_RET_PCIBACK, o, JSON_ANY),
-                         &reply->pciback);
+        rc = decode_bool(member(o, PCID_RET_PCIBACK), &reply->pciback);
         if (rc) return rc;
         /* fall through */
     case LIBXL__HOSTPCI_ASSIGN:
-        rc = decode_bool(libxl__json_map_get(PCID_RET_ASSIGNED, o, JSON_ANY),
-                         &reply->assigned);
+        rc = decode_bool(member(o, PCID_RET_ASSIGNED), &reply->assigned);
         if (rc) return rc;
-        return decode_driver(gc,
-                             libxl__json_map_get(PCID_RET_DRIVER, o, JSON_ANY),
+        return decode_driver(gc, member(o, PCID_RET_DRIVER),
                              &reply->driver);
     case LIBXL__HOSTPCI_UNASSIGN:
         return decode_bool(o, &reply->assigned);

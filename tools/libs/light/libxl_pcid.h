@@ -2,10 +2,10 @@
 /*
  * The pcid protocol: what its messages look like.
  *
- * Requests and replies (libxl_hostpci.h) to JSON and back.  Everything that
- * is decoded comes from another domain: what these functions return has been
- * checked against the protocol, in full.  There is no state here, and no
- * input or output.
+ * Requests and replies (libxl_hostpci.h) to JSON and back.  Everything
+ * that is decoded comes from another domain: what these functions return
+ * has been checked against the protocol, in full.  There is no state here,
+ * and no input or output.
  */
 
 #ifndef LIBXL_PCID_H
@@ -18,9 +18,9 @@ _hidden char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
                                     const libxl__hostpci_request *request);
 
 /*
- * Messages of the server.  encode_reply encodes an error if reply->class says
- * so; `request' then may be NULL.  id: NULL if the message that is answered
- * had none that could be read.
+ * Messages of the server.  encode_reply encodes an error if reply->class
+ * says so; `request' then may be NULL.  id: NULL if the message that is
+ * answered had none that could be read.
  */
 _hidden char *libxl__pcid_encode_greeting(libxl__gc *gc);
 _hidden char *libxl__pcid_encode_progress(libxl__gc *gc, int64_t id);
@@ -29,9 +29,10 @@ _hidden char *libxl__pcid_encode_reply(libxl__gc *gc, const int64_t *id,
                                     const libxl__hostpci_reply *reply);
 
 /*
- * Decodes a request.  *has_id_r and *id_r are set whatever is returned.  If
- * there is anything wrong with the message, returns ERROR_INVAL, with the
- * error to answer with in *error_r.  What is returned comes from the gc.
+ * Decodes a request.  *has_id_r and *id_r are set whatever is returned.
+ * If there is anything wrong with the message, returns ERROR_INVAL, with
+ * the error to answer with in *error_r.  What is returned comes from the
+ * gc.
  */
 _hidden int libxl__pcid_decode_request(libxl__gc *gc,
                                        const libxl__json_object *msg,
@@ -48,31 +49,36 @@ typedef enum {
 } libxl__pcid_kind;
 
 /* Tells what a message is.  *has_id_r, *id_r: as above. */
-_hidden libxl__pcid_kind libxl__pcid_classify(const libxl__json_object *msg,
-                                              bool *has_id_r, int64_t *id_r);
+_hidden libxl__pcid_kind
+libxl__pcid_classify(const libxl__json_object *msg, bool *has_id_r,
+                     int64_t *id_r);
 
 /*
- * Decodes the greeting.  Returns ERROR_INVAL if it is none, and else 0, with
- * the version of the protocol and, for each command, whether the server has
- * it.
+ * Decodes the greeting.  Returns ERROR_INVAL if it is none, and else 0,
+ * with the version of the protocol and, for each command, whether the
+ * server has it.
  */
-_hidden int libxl__pcid_decode_greeting(const libxl__json_object *msg,
-                                    int *major_r, int *minor_r,
-                                    bool commands_r[LIBXL__HOSTPCI_COMMANDS]);
+_hidden int
+libxl__pcid_decode_greeting(const libxl__json_object *msg,
+                            int *major_r, int *minor_r,
+                            bool commands_r[LIBXL__HOSTPCI_COMMANDS]);
 
 /*
- * Decodes the reply to `request'.  Returns 0 if it is valid, be it a result
- * or an error (in reply_r->class), or ERROR_INVAL.  What is returned comes
- * from the gc.
+ * Decodes the reply to `request'.  Returns 0 if it is valid, be it a
+ * result or an error (in reply_r->class), or ERROR_INVAL.  What is
+ * returned comes from the gc.
  */
 _hidden int libxl__pcid_decode_reply(libxl__gc *gc,
                                      const libxl__json_object *msg,
                                      const libxl__hostpci_request *request,
                                      libxl__hostpci_reply *reply_r);
 
-/* The name of a command, and whether it changes anything.  Those that do can
- * take long, and must not be carried out twice. */
-_hidden const char *libxl__pcid_command_name(libxl__hostpci_command command);
+/*
+ * The name of a command, and whether it changes anything.  Those that
+ * do can take long, and must not be carried out twice.
+ */
+_hidden const char *
+libxl__pcid_command_name(libxl__hostpci_command command);
 _hidden bool libxl__pcid_command_writes(libxl__hostpci_command command);
 
 /* For logs: the command, its arguments and the device, in a line. */

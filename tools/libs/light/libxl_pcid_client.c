@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Host PCI access: decides where a request is carried out, and has it carried
- * out by the owner if one is designated.  See libxl_hostpci.h for the
- * interface, and docs/misc/pcid-protocol.pandoc for the protocol.
+ * Host PCI access: decides where a request is carried out, and has it
+ * carried out by the owner if one is designated.  See libxl_hostpci.h for
+ * the interface, and docs/misc/pcid-protocol.pandoc for the protocol.
  *
- * WARNING - The owner is not trusted beyond what it is designated for: what
- *           it sends, and what it writes to xenstore, may be wrong on purpose.
+ * WARNING - The owner is not trusted beyond what it is designated for:
+ *           what it sends, and what it writes to xenstore, may be wrong on
+ *           purpose.
  *
  * A connection, of which a ctx has one at most for each owner:
  *
@@ -21,8 +22,8 @@
  *
  * From each of the last three, client_reset() leads back to IDLE.
  *
- * Each op that is Active is on the list of a connection, and has a deadline
- * of its own, which is what bounds all of the above:
+ * Each op that is Active is on the list of a connection, and has a
+ * deadline of its own, which is what bounds all of the above:
  *
  *     not yet sent      PCID_CONNECT_MS from the start
  *     sent              PCID_SILENCE_MS from the last sign that the server
@@ -159,9 +160,9 @@ static int client_ask(libxl__gc *gc, libxl__pcid_client *client)
                  " devices, but xl pcid does not run there: start it, or"
                  " correct the designation with xl pci-owner");
         else
-            LOGED(ERROR, client->owner, "designated as the owner of the PCI"
-                  " devices, but xl pcid does not run there, or does not"
-                  " serve this domain: cannot read %s", dir);
+            LOGED(ERROR, client->owner, "designated as the owner of the"
+                  " PCI devices, but xl pcid does not run there, or does"
+                  " not serve this domain: cannot read %s", dir);
         return ERROR_PCI_OWNER_UNREACHABLE;
     }
 
@@ -294,8 +295,10 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
 
     answer = libxl__xs_read(gc, XBT_NULL, client->path);
     if (!answer) {
-        /* Our node goes when the server starts, which it may have just done.
-         * If there is no server, this says so. */
+        /*
+         * Our node goes when the server starts, which it may have just
+         * done.  If there is no server, this says so.
+         */
         rc = client_ask(gc, client);
         if (rc) goto out;
         return;
@@ -400,7 +403,8 @@ static int client_greeting(libxl__egc *egc, libxl__pcid_client *client,
     libxl__hostpci_op *op, *next;
     int major, minor, rc;
 
-    rc = libxl__pcid_decode_greeting(msg, &major, &minor, client->commands);
+    rc = libxl__pcid_decode_greeting(msg, &major, &minor,
+                                     client->commands);
     if (rc) {
         LOGD(ERROR, client->owner, "xl pcid sent an invalid greeting");
         return rc;
@@ -425,6 +429,7 @@ static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
 {
     STATE_AO_GC(op->ao);
     libxl__pcid_client *client = op->client;
+    const char *text;
     int rc;
 
     assert(client->state == READY && !op->sent);
@@ -447,8 +452,8 @@ static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
     op->id = client->next_id++;
     op->sent = true;
     LOGD(DEBUG, client->owner, "-> %"PRId64" %s", op->id, op_text(gc, op));
-    libxl__vchan_send(gc, &client->vc,
-                      libxl__pcid_encode_request(gc, op->id, &op->request));
+    text = libxl__pcid_encode_request(gc, op->id, &op->request);
+    libxl__vchan_send(gc, &client->vc, text);
     return;
 
  out:
@@ -553,9 +558,10 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
     libxl__pcid_client *client = op->client;
 
     if (rc == ERROR_TIMEDOUT && !op->sent) {
-        LOGD(ERROR, client->owner, "xl pcid did not answer within %d s (%s):"
-             " check that it runs in that domain, and that neither is"
-             " stopped or paused", PCID_CONNECT_MS / 1000, op_text(gc, op));
+        LOGD(ERROR, client->owner, "xl pcid did not answer within %d s"
+             " (%s): check that it runs in that domain, and that neither"
+             " is stopped or paused", PCID_CONNECT_MS / 1000,
+             op_text(gc, op));
         client_fail(egc, client); /* must be last */
         return;
     }

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * The pcid server: answers other domains' requests about the PCI devices of
- * the domain it runs in.  docs/misc/pcid-protocol.pandoc specifies what it
- * says; libxl_pcid.c is where that is read and written, and
+ * The pcid server: answers other domains' requests about the PCI devices
+ * of the domain it runs in.  docs/misc/pcid-protocol.pandoc specifies what
+ * it says; libxl_pcid.c is where that is read and written, and
  * libxl__hostpci_perform() does the work.
  *
- * WARNING - The clients are not trusted: what they send, and what they write
- *           to xenstore, may be wrong on purpose.
+ * WARNING - The clients are not trusted: what they send, and what they
+ *           write to xenstore, may be wrong on purpose.
  *
  * One thread, no blocking:
  *
- *   xenstore watch --> server_watch()    a client asks: offers it a channel
+ *   xenstore watch --> server_watch()   a client asks: offers a channel
  *                          |
- *                        conn            one for each channel
+ *                        conn           one for each channel
  *                          |
- *   message ---------> conn_message()    what only reads is answered at once
+ *   message ---------> conn_message()   what only reads: answers at once
  *                          |
- *                        work            what changes something: one for each
- *                          |             request, in the order of arrival
- *                      work_next()       starts a process for it, unless one
- *                          |             is at work on the same device
- *   process ends ----> work_ended()      sends the reply that it wrote
+ *                        work           what changes something: one for
+ *                          |            each request, in order of arrival
+ *                      work_next()      starts a process, unless one is at
+ *                          |            work on the same device
+ *   process ends ----> work_ended()     sends the reply that it wrote
  *
  * A kernel that does not come back from a write thus holds up nothing but
- * what else is asked of the same device.  When a client goes, its work goes
- * on to its end: to stop half-way would serve nobody.
+ * what else is asked of the same device.  When a client goes, its work
+ * goes on to its end: to stop half-way would serve nobody.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -36,8 +36,8 @@
 #include "libxl_vchan.h"
 
 /*
- * Processes at work at once.  More would not be faster; but each device that
- * hangs takes one for good.
+ * Processes at work at once.  More would not be faster; but each device
+ * that hangs takes one for good.
  */
 #define WORKING_MAX 64
 
@@ -252,8 +252,8 @@ static int take_lock(libxl__gc *gc, pcid_server *server)
 }
 
 /*
- * In the toolstack domain, to start the server is to designate this domain.
- * In any other, the designation cannot even be seen.
+ * In the toolstack domain, to start the server is to designate this
+ * domain.  In any other, the designation cannot even be seen.
  */
 static int designate_self(libxl__gc *gc, pcid_server *server)
 {
@@ -267,7 +267,8 @@ static int designate_self(libxl__gc *gc, pcid_server *server)
     return rc == ERROR_NI ? 0 : rc;
 }
 
-static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt, int rc);
+static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt,
+                         int rc);
 static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
                          const char *watch_path, const char *event_path);
 static const char *conn_open(libxl__gc *gc, pcid_server *server,
@@ -418,11 +419,11 @@ static const char *conn_open(libxl__gc *gc, pcid_server *server,
         return GCSPRINTF("the name of a channel has at most %d characters",
                          PCID_CONN_NAME_MAX);
     if (server->num_conns >= PCID_CONNS_MAX)
-        return GCSPRINTF("there are %d connections, the most that there can"
-                         " be", PCID_CONNS_MAX);
+        return GCSPRINTF("there are %d connections, the most that there"
+                         " can be", PCID_CONNS_MAX);
     if (conns_of(server, client) >= PCID_CONNS_PER_CLIENT)
-        return GCSPRINTF("domain %u has %d connections, the most that it can"
-                         " have", client, PCID_CONNS_PER_CLIENT);
+        return GCSPRINTF("domain %u has %d connections, the most that it"
+                         " can have", client, PCID_CONNS_PER_CLIENT);
 
     conn = libxl__zalloc(NOGC, sizeof(*conn));
     conn->server = server;
@@ -478,7 +479,8 @@ static int conn_message(libxl__egc *egc, libxl__vchan *vc,
         return ERROR_INVAL;
     }
 
-    rc = libxl__pcid_decode_request(gc, msg, &has_id, &id, &request, &reply);
+    rc = libxl__pcid_decode_request(gc, msg, &has_id, &id, &request,
+                                    &reply);
     if (rc) {
         LOGD(DEBUG, conn->client, "%s: bad request: %s", conn->name,
              reply.desc);
@@ -708,7 +710,8 @@ static void work_ended(libxl__egc *egc, libxl__ev_child *child,
  * The end
  */
 
-static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt, int rc)
+static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt,
+                         int rc)
 {
     EGC_GC;
     pcid_server *server = CONTAINER_OF(abrt, *server, abrt);
@@ -725,8 +728,8 @@ static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt, int rc)
                         "xl pcid is being stopped");
     XEN_TAILQ_FOREACH_SAFE(work, &server->work, entry, next) {
         if (!libxl__ev_child_inuse(&work->child))
-            work_done(gc, work,
-                      libxl__pcid_encode_reply(gc, &work->id, NULL, &reply));
+            work_done(gc, work, libxl__pcid_encode_reply(gc, &work->id,
+                                                         NULL, &reply));
         else
             libxl__ev_time_deregister(gc, &work->progress);
     }

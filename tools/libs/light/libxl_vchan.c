@@ -2,22 +2,24 @@
 /*
  * JSON messages over libxenvchan: see libxl_vchan.h for the interface.
  *
- * WARNING - The peer is not trusted.  Everything that is read from the ring,
- *           or from the peer's part of xenstore, may be wrong on purpose.
+ * WARNING - The peer is not trusted.  Everything that is read from the
+ *           ring, or from the peer's part of xenstore, may be wrong on
+ *           purpose.
  *
  * The picture:
  *
  *   event channel --> vchan_event() --> vchan_run()
- *                                         |  vchan_flush()    tx -> ring
- *                                         |  vchan_receive()  ring -> rx
- *                                         |  vchan_messages() rx -> messages
- *                                         v
- *                                       message_callback / closed_callback
+ *                                       |  vchan_flush()    tx -> ring
+ *                                       |  vchan_receive()  ring -> rx
+ *                                       |  vchan_messages() rx -> messages
+ *                                       v
+ *                                    message_callback / closed_callback
  *
- * The event is consumed (and the event channel unmasked) only after the rings
- * have been served: what the peer does meanwhile is pending until then, and
- * gives a new event.  libxenvchan asks the peer for a notification whenever
- * it returns less data, or takes less, than it was asked to.
+ * The event is consumed (and the event channel unmasked) only after the
+ * rings have been served: what the peer does meanwhile is pending until
+ * then, and gives a new event.  libxenvchan asks the peer for a
+ * notification whenever it returns less data, or takes less, than it was
+ * asked to.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -30,8 +32,9 @@
 #define MESSAGE_END "\r\n"
 
 /*
- * Sizes of the rings.  These fit into the one page that a channel has in any
- * case: a server with many channels needs no more than a page for each.
+ * Sizes of the rings.  These fit into the one page that a channel has in
+ * any case: a server with many channels needs no more than a page for
+ * each.
  */
 #define RING_TO_SERVER 1024
 #define RING_TO_CLIENT 2048
@@ -59,7 +62,7 @@ void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc)
     libxl__ev_fd_deregister(gc, &vc->efd);
     libxl__ev_time_deregister(gc, &vc->deadline);
     if (vc->ctrl) {
-        /* libxenvchan closes the fds; what goes is only our note of them. */
+        /* libxenvchan closes the fds; only our note of them goes here. */
         libxl__carefd_begin();
         libxl__carefd_forget(vc->event_cfd);
         libxl__carefd_forget(vc->grant_cfd);
@@ -155,8 +158,8 @@ static void update_stall(libxl__gc *gc, libxl__vchan *vc, bool moved)
 }
 
 /*
- * Returns the number of bytes received, 0 if there are none now, or an error
- * code: ERROR_NOT_READY if the peer is gone.
+ * Returns the number of bytes received, 0 if there are none now, or an
+ * error code: ERROR_NOT_READY if the peer is gone.
  */
 static int vchan_receive(libxl__gc *gc, libxl__vchan *vc)
 {
@@ -317,9 +320,10 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
 }
 
 /*
- * The end of both.  A process that is forked from this one must not keep the
- * channel open.  The fds are close-on-exec from the start; to have opened
- * them under the lock for carefds would be to wait for xenstored with it.
+ * The end of both.  A process that is forked from this one must not keep
+ * the channel open.  The fds are close-on-exec from the start; to have
+ * opened them under the lock for carefds would be to wait for xenstored
+ * with it.
  */
 static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd)
 {

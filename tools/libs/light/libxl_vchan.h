@@ -19,7 +19,8 @@
  * libxl__vchan_send:     Open -> Open
  * libxl__vchan_dispose:  Idle/Open -> Idle
  *
- * None of these calls a callback.  Callbacks come from the event loop only.
+ * None of these calls a callback.  Callbacks come from the event loop
+ * only.
  */
 
 #ifndef LIBXL_VCHAN_H
@@ -31,13 +32,13 @@ typedef struct libxl__vchan libxl__vchan;
 
 /*
  * A message has come.  `msg' is a JSON object (JSON_MAP), of which nothing
- * else has been checked, and is valid during the call only.  If what came is
- * not a message, `msg' is NULL and `why' says what is wrong with it.
+ * else has been checked, and is valid during the call only.  If what came
+ * is not a message, `msg' is NULL and `why' says what is wrong with it.
  *
  * May call libxl__vchan_send, but not libxl__vchan_dispose: to close the
- * channel, return an error code.  It is then passed to closed_callback, after
- * what was sent before has been handed to the peer as far as there is room.
- * If `msg' is NULL the return value must not be 0.
+ * channel, return an error code.  It is then passed to closed_callback,
+ * after what was sent before has been handed to the peer as far as there
+ * is room.  If `msg' is NULL the return value must not be 0.
  */
 typedef int libxl__vchan_message_cb(libxl__egc *egc, libxl__vchan *vc,
                                     const libxl__json_object *msg,
@@ -45,9 +46,11 @@ typedef int libxl__vchan_message_cb(libxl__egc *egc, libxl__vchan *vc,
 
 /*
  * The channel is of no use any more.  Called once at most, and as the last
- * callback; the channel must be disposed of, by the callee or later.  `rc' is
+ * callback; the channel must be disposed of, by the callee or later.
+ * What `rc' means:
  *   ERROR_NOT_READY  the peer has closed the channel, or has died
- *   ERROR_TIMEDOUT   the peer did not connect, or took no data, for too long
+ *   ERROR_TIMEDOUT   the peer did not connect, or took no data, for too
+ *                    long
  *   ERROR_FAIL       the event channel failed
  *   anything else    what message_callback returned
  */
@@ -61,7 +64,7 @@ struct libxl__vchan {
     libxl_domid peer;
     int connect_ms;       /* deadline for the peer to connect (listen) */
     int stall_ms;         /* deadline for the peer to take some data */
-    size_t message_max;   /* bytes in a message that comes in, with its end */
+    size_t message_max;   /* bytes in an incoming message, with its end */
     int depth_max;        /* nesting of JSON values in it */
     libxl__vchan_message_cb *message_callback;
     libxl__vchan_closed_cb *closed_callback;
@@ -81,14 +84,14 @@ _hidden void libxl__vchan_init(libxl__vchan *vc);
 _hidden void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc);
 
 /*
- * As the server: offers a channel to domain vc->peer alone, and publishes it
- * in xenstore below xs_path (ring-ref, event-channel).  The peer may connect
- * until vc->connect_ms have passed.  Messages may be sent at once.
+ * As the server: offers a channel to domain vc->peer alone, and publishes
+ * it in xenstore below xs_path (ring-ref, event-channel).  The peer may
+ * connect until vc->connect_ms have passed.  Messages may be sent at once.
  *
  * As the client: connects to the channel that vc->peer published there.
  *
- * xs_path is absolute, and at most LIBXL__VCHAN_PATH_MAX bytes long: longer
- * ones are cut without a word by libxenvchan.
+ * xs_path is absolute, and at most LIBXL__VCHAN_PATH_MAX bytes long:
+ * longer ones are cut without a word by libxenvchan.
  */
 #define LIBXL__VCHAN_PATH_MAX 49
 _hidden int libxl__vchan_listen(libxl__gc *gc, libxl__vchan *vc,
@@ -97,9 +100,9 @@ _hidden int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
                                  const char *xs_path);
 
 /*
- * Sends a message: the text of a JSON object, without its end.  What the ring
- * has no room for is kept, and sent when the peer has made room.  While more
- * than a moderate amount is kept, nothing is received.
+ * Sends a message: the text of a JSON object, without its end.  What the
+ * ring has no room for is kept, and sent when the peer has made room.
+ * While more than a moderate amount is kept, nothing is received.
  */
 _hidden void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc,
                                const char *text);
