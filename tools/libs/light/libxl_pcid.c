@@ -230,8 +230,7 @@ void libxl__hostpci_fail(libxl__gc *gc, libxl__hostpci_reply *reply,
                            : text;
 }
 
-/* A text of the peer's, made fit to be printed and logged. */
-static char *printable(libxl__gc *gc, const char *s)
+char *libxl__pcid_printable(libxl__gc *gc, const char *s)
 {
     char *copy = libxl__strndup(gc, s, PCID_DESC_MAX), *p;
 
@@ -401,7 +400,7 @@ static libxl__json_object *encode_error(libxl__gc *gc,
         json_add(gc, o, PCID_MSG_STEP,
                  json_string(gc, steps[reply->step]));
     json_add(gc, o, PCID_MSG_DESC,
-             json_string(gc, printable(gc, reply->desc)));
+             json_string(gc, libxl__pcid_printable(gc, reply->desc)));
     return o;
 }
 
@@ -703,7 +702,7 @@ static int decode_error(libxl__gc *gc, const libxl__json_object *error,
     /* A later minor version may have more classes, and more steps. */
     found = LOOKUP(classes, class);
     reply->class = found < 0 ? LIBXL__HOSTPCI_FAILED : found;
-    reply->desc = printable(gc, desc);
+    reply->desc = libxl__pcid_printable(gc, desc);
 
     errno_str = libxl__json_object_get_string(
         libxl__json_map_get(PCID_MSG_ERRNO, error, JSON_STRING));

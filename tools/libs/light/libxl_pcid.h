@@ -73,6 +73,9 @@ _hidden int libxl__pcid_decode_reply(libxl__gc *gc,
                                      const libxl__hostpci_request *request,
                                      libxl__hostpci_reply *reply_r);
 
+/* A text of the peer's, made fit to be printed and logged. */
+_hidden char *libxl__pcid_printable(libxl__gc *gc, const char *s);
+
 /*
  * The name of a command, and whether it changes anything.  Those that
  * do can take long, and must not be carried out twice.

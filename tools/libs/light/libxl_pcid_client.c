@@ -27,7 +27,7 @@
  *
  *     not yet sent      PCID_CONNECT_MS from the start
  *     sent              PCID_SILENCE_MS from the last sign that the server
- *                       works on it, PCID_OPERATION_MS from the start
+ *                       works on it, PCID_OPERATION_MS from the first
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -200,11 +200,20 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
                         const struct timeval *requested_abs, int rc);
 static void op_done(libxl__egc *egc, libxl__hostpci_op *op, int rc);
 
+/* Without a deadline there must be no waiting.  Never ERROR_FAIL. */
 static int op_set_deadline(libxl__gc *gc, libxl__hostpci_op *op, int ms)
 {
+    int rc;
+
     libxl__ev_time_deregister(gc, &op->deadline);
-    return libxl__ev_time_register_rel(op->ao, &op->deadline, op_deadline,
-                                       ms);
+    rc = libxl__ev_time_register_rel(op->ao, &op->deadline, op_deadline,
+                                     ms);
+    if (rc && rc != ERROR_ABORTED) {
+        LOGD(ERROR, op->owner, "%s: cannot set a deadline, rc=%d",
+             op_text(gc, op), rc);
+        rc = ERROR_PCI_OWNER_UNREACHABLE;
+    }
+    return rc;
 }
 
 /*
@@ -230,8 +239,6 @@ void libxl__hostpci_op_start(libxl__egc *egc, libxl__hostpci_op *op)
         goto out;
     }
 
-    rc = libxl__gettimeofday(gc, &op->started);
-    if (rc) goto out;
     rc = op_set_deadline(gc, op, PCID_CONNECT_MS);
     if (rc) goto out;
 
@@ -290,7 +297,6 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
     libxl__pcid_client *client = CONTAINER_OF(watch, *client, watch);
     size_t prefix = strlen(PCID_XS_REFUSED);
     const char *answer;
-    char *p, *reason;
     int rc;
 
     answer = libxl__xs_read(gc, XBT_NULL, client->path);
@@ -306,11 +312,8 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
     if (!strcmp(answer, PCID_XS_REQUESTED))
         return;
     if (!strncmp(answer, PCID_XS_REFUSED, prefix)) {
-        reason = libxl__strndup(gc, answer + prefix, PCID_DESC_MAX);
-        for (p = reason; *p; p++)
-            if (*p < ' ' || *p > '~') *p = '?';
         LOGD(ERROR, client->owner, "xl pcid refuses the connection: %s",
-             reason);
+             libxl__pcid_printable(gc, answer + prefix));
         rc = ERROR_PCI_OWNER_UNREACHABLE;
         goto out;
     }
@@ -371,8 +374,7 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
             if (op->sent && op->id == id) break;
         if (!op) return 0; /* one that we no longer wait for */
 
-        rc = libxl__gettimeofday(gc, &now);
-        if (rc) return rc;
+        libxl__gettimeofday(gc, &now);
         if ((now.tv_sec - op->started.tv_sec) * 1000 > PCID_OPERATION_MS) {
             LOGD(ERROR, client->owner, "%s has not come to an end in %d s:"
                  " check the device, and the kernel's log, in that domain",
@@ -380,7 +382,9 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
             op_done(egc, op, ERROR_PCI_OWNER_UNREACHABLE);
             return 0;
         }
-        return op_set_deadline(gc, op, PCID_SILENCE_MS);
+        rc = op_set_deadline(gc, op, PCID_SILENCE_MS);
+        if (rc) op_done(egc, op, rc);
+        return 0;
 
     case LIBXL__PCID_REPLY:
         if (client->state == READY && (!has_id || id < client->next_id))
@@ -451,6 +455,7 @@ static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
 
     op->id = client->next_id++;
     op->sent = true;
+    libxl__gettimeofday(gc, &op->started);
     LOGD(DEBUG, client->owner, "-> %"PRId64" %s", op->id, op_text(gc, op));
     text = libxl__pcid_encode_request(gc, op->id, &op->request);
     libxl__vchan_send(gc, &client->vc, text);
