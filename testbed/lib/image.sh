@@ -82,7 +82,7 @@ make_image() {
     : >"$root/etc/xen/xl.conf"
     echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
     echo 'root:x:0:' >"$root/etc/group"
-    base_version >"$root/etc/xen-version"
+    xen_version "$build/xen-plain" >"$root/etc/xen-version"
 
     add_binaries "$root" /bin/busybox /usr/bin/strace /usr/bin/timeout
     local applet
@@ -109,6 +109,8 @@ make_image() {
     add_libraries "$build/xen-patched" "$root/usr/lib"
     add_binaries "$root" "$build/xen-patched/tools/xl/xl"
     cp "$build/xen-plain/tools/xl/xl" "$root/opt/plain/bin/"
+    # Without a device model, libxl complains about it for every guest.
+    ln -s /bin/false "$root/usr/bin/qemu-system-x86_64"
     mkdir -p "$root/usr/lib/xen/bin"
     ln -s /bin/xenconsole "$root/usr/lib/xen/bin/xenconsole"
 
@@ -127,11 +129,6 @@ make_image() {
     ln "$out/vmlinux" "$out/base.cpio" "$domu/boot/"
     archive "$domu" "$out/domu.cpio"
     rm -rf "$domu"
-}
-
-base_version() {
-    sed -n 's/^export XEN_VERSION *= *//p; s/^export XEN_SUBVERSION *= *//p' \
-        "$build/xen-plain/xen/Makefile" | paste -sd.
 }
 
 # Not compressed: the emulator copies faster than it unpacks.

@@ -24,28 +24,45 @@ qemu_arguments() {
 }
 
 machine_memory=2048
+# With lower log levels, nothing of Dom0's console is seen once domain 1 exists.
 xen_options="console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 \
-hardware_dom=1 flask=permissive loglvl=all guest_loglvl=all"
+flask=permissive loglvl=all guest_loglvl=all"
 
-# boot_arguments TOPOLOGY INITRD
-boot_arguments() {
-    local dom0="console=hvc0 quiet rodata=off ROLE=dom0 TOPOLOGY=$1" xen=$xen_options
-    case $1 in
-        hwdom) dom0="$dom0 pci=off" ;;
-        *) xen=${xen/hardware_dom=1 } ;;
+# choose_topology TOPOLOGY[+VARIANT]: sets $topology and $variant. A variant changes how
+# a topology is booted; there is none yet, boot_arguments is where one goes.
+choose_topology() {
+    topology=${1%%+*} variant=
+    [ "$topology" = "$1" ] || variant=${1#*+}
+    case $topology in
+        direct | loopback | hwdom) ;;
+        *) die "no topology '$topology': direct, loopback or hwdom" ;;
     esac
-    qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,$2")
+    [ -z "$variant" ] || die "no variant '$variant'"
+    [ -e "$out/base.cpio" ] || die "nothing to boot: run testbed/build first"
+}
+
+# boot_arguments INITRD
+boot_arguments() {
+    # Unless rodata=off, the kernel checks all its page tables: half a second.
+    local dom0="console=hvc0 quiet rodata=off ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant"
+    local xen=$xen_options
+    case $topology in
+        hwdom) xen="$xen hardware_dom=1" dom0="$dom0 pci=off" ;;
+    esac
+    qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,$1")
+}
+
+# A directory for this run; those of runs that were killed are removed.
+work_directory() {
+    local dir
+    for dir in "$build"/run.*; do
+        [ ! -d "$dir" ] || kill -0 "${dir##*.}" 2>/dev/null || rm -rf "$dir"
+    done
+    mkdir "$build/run.$$"
+    echo "$build/run.$$"
 }
 
 # make_initrd FILE OVERLAY: Dom0's initramfs, with what is in the directory OVERLAY.
 make_initrd() {
     { cat "$out/base.cpio" "$out/domu.cpio"; (cd "$2" && find . | cpio --quiet -o -H newc -R 0:0); } >"$1"
-}
-
-check_topology() {
-    case $1 in
-        direct | loopback | hwdom) ;;
-        *) die "no topology '$1': direct, loopback or hwdom" ;;
-    esac
-    [ -e "$out/base.cpio" ] || die "nothing to boot: run testbed/build first"
 }

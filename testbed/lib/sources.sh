@@ -17,12 +17,22 @@ find_sources() {
         git -C "$dir" rev-parse --git-dir >/dev/null 2>&1 || die "$dir is not a git tree"
     done
 
+    # Tools of another version do not work with this one's hypervisor.
+    [ "$(xen_version "$plain")" = "$(xen_version "$patched")" ] ||
+        die "the base $plain is Xen $(xen_version "$plain"), the patched tree $patched is Xen $(xen_version "$patched")"
+
     # Products of another base would be mixed with this one's: start afresh.
     base_id=$(git -C "$plain" rev-parse 'HEAD^{tree}')
     if [ "$base_id" != "$(cat "$build/base-id" 2>/dev/null)" ]; then
         rm -rf "$build"/xen-plain* "$build"/xen-patched*
         echo "$base_id" >"$build/base-id"
     fi
+}
+
+# xen_version DIR: as in 4.20
+xen_version() {
+    sed -n 's/^export XEN_VERSION *= *//p; s/^export XEN_SUBVERSION *= *//p' \
+        "$1/xen/Makefile" | paste -sd.
 }
 
 # tree_on_disk DIR INDEX: the git tree object of DIR as it is on disk, edits and new

@@ -88,4 +88,16 @@ run timeout 1 sleep 10
 is "timeout" "$status" 124
 like "scenario variables" "$SCENARIO $BASE_VERSION" '^00-testbed.t.sh 4\.'
 
+# The daemon, once there is one.
+if [ "$TOPOLOGY" != direct ] && owner xl help | grep -q '^ *pcid '; then
+    ok "xl pcid runs" owner sh -c 'pid=$(cat /var/run/xlpcid.pid) && kill -0 "$pid"'
+    ok "it can be stopped" pcid_stop STOP
+    ok "owner works without it" owner true
+    ok "and continued" pcid_stop CONT
+    ok "and killed" pcid_stop KILL
+    ok "owner works without it" owner true
+    ok "and started again" pcid_start
+    ok "and ended" pcid_stop
+fi
+
 done_testing
