@@ -51,6 +51,7 @@ build_tools() {
     fi
     sum=$(cat "$build/$name.tree")
     if [ "$sum" != "$(cat "$build/$name.built" 2>/dev/null)" ]; then
+        rm -f "$build/$name.built"  # half-built, until it is done
         step "$name" "building the tools in $name (about 40 s when fresh)" make_tools "$tree"
         echo "$sum" >"$build/$name.built"
     fi
