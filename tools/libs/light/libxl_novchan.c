@@ -19,16 +19,16 @@ void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc)
 int libxl__vchan_listen(libxl__gc *gc, libxl__vchan *vc,
                         const char *xs_path)
 {
-    LOGD(ERROR, vc->peer, "cannot offer a channel: libxenvchan is not"
-         " available on this system");
+    LOG(ERROR, "cannot offer domain %u a channel: libxenvchan is not"
+        " available on this system", vc->peer);
     return ERROR_NI;
 }
 
 int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
                          const char *xs_path)
 {
-    LOGD(ERROR, vc->peer, "cannot connect to a channel: libxenvchan is not"
-         " available on this system");
+    LOG(ERROR, "cannot connect to a channel of domain %u: libxenvchan is"
+        " not available on this system", vc->peer);
     return ERROR_NI;
 }
 

@@ -79,7 +79,7 @@ int libxl__pci_owner_designate(libxl__gc *gc, libxl_domid domid,
         if (!rc) break;
         if (rc < 0) goto out;
     }
-    LOGD(DEBUG, domid, "designated as the owner of the PCI devices");
+    LOG(DEBUG, "domain %u is now the owner of the PCI devices", domid);
 
  out:
     libxl__xs_transaction_abort(gc, &t);
@@ -111,7 +111,8 @@ int libxl__pci_owner_withdraw(libxl__gc *gc, libxl_domid domid)
         if (!rc) break;
         if (rc < 0) goto out;
     }
-    LOGD(DEBUG, domid, "is no longer the owner of the PCI devices");
+    LOG(DEBUG, "domain %u is no longer the owner of the PCI devices",
+        domid);
 
  out:
     libxl__xs_transaction_abort(gc, &t);
@@ -136,15 +137,16 @@ int libxl_pci_owner_set(libxl_ctx *ctx, libxl_domid owner)
 
     rc = libxl_domain_info(ctx, NULL, owner);
     if (rc) {
-        LOGD(ERROR, owner, "cannot own the PCI devices: no such domain");
+        LOG(ERROR, "domain %u cannot own the PCI devices: there is no such"
+            " domain", owner);
         goto out;
     }
 
     rc = libxl__pci_owner_designate(gc, owner, true, NULL);
     if (rc)
-        LOGD(ERROR, owner, "cannot be designated as the owner of the PCI"
-             " devices%s", rc == ERROR_NI ? ": this is no toolstack domain"
-                                          : "");
+        LOG(ERROR, "domain %u cannot be designated as the owner of the PCI"
+            " devices%s", owner, rc == ERROR_NI ?
+            ": this is no toolstack domain" : "");
 
  out:
     GC_FREE;

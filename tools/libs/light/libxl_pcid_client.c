@@ -156,20 +156,21 @@ static int client_ask(libxl__gc *gc, libxl__pcid_client *client)
 
     if (!libxl__xs_read(gc, XBT_NULL, dir)) {
         if (errno == ENOENT)
-            LOGD(ERROR, client->owner, "designated as the owner of the PCI"
-                 " devices, but xl pcid does not run there: start it, or"
-                 " correct the designation with xl pci-owner");
+            LOG(ERROR, "domain %u is designated as the owner of the PCI"
+                " devices, but xl pcid does not run there: start it, or"
+                " correct the designation with xl pci-owner",
+                client->owner);
         else
-            LOGED(ERROR, client->owner, "designated as the owner of the"
-                  " PCI devices, but xl pcid does not run there, or does"
-                  " not serve this domain: cannot read %s", dir);
+            LOGE(ERROR, "domain %u is designated as the owner of the PCI"
+                 " devices, but xl pcid does not run there, or does not"
+                 " serve this domain: cannot read %s", client->owner, dir);
         return ERROR_PCI_OWNER_UNREACHABLE;
     }
 
     if (!xs_write(CTX->xsh, XBT_NULL, client->path, PCID_XS_REQUESTED,
                   strlen(PCID_XS_REQUESTED))) {
-        LOGED(ERROR, client->owner, "cannot ask xl pcid for a connection:"
-              " cannot write %s", client->path);
+        LOGE(ERROR, "cannot ask xl pcid in domain %u for a connection:"
+             " cannot write %s", client->owner, client->path);
         return ERROR_PCI_OWNER_UNREACHABLE;
     }
     return 0;
@@ -209,8 +210,8 @@ static int op_set_deadline(libxl__gc *gc, libxl__hostpci_op *op, int ms)
     rc = libxl__ev_time_register_rel(op->ao, &op->deadline, op_deadline,
                                      ms);
     if (rc && rc != ERROR_ABORTED) {
-        LOGD(ERROR, op->owner, "%s: cannot set a deadline, rc=%d",
-             op_text(gc, op), rc);
+        LOG(ERROR, "%s, of domain %u: cannot set a deadline, rc=%d",
+            op_text(gc, op), op->owner, rc);
         rc = ERROR_PCI_OWNER_UNREACHABLE;
     }
     return rc;
@@ -312,14 +313,14 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
     if (!strcmp(answer, PCID_XS_REQUESTED))
         return;
     if (!strncmp(answer, PCID_XS_REFUSED, prefix)) {
-        LOGD(ERROR, client->owner, "xl pcid refuses the connection: %s",
-             libxl__pcid_printable(gc, answer + prefix));
+        LOG(ERROR, "xl pcid in domain %u refuses the connection: %s",
+            client->owner, libxl__pcid_printable(gc, answer + prefix));
         rc = ERROR_PCI_OWNER_UNREACHABLE;
         goto out;
     }
     if (strcmp(answer, PCID_XS_OFFERED)) {
-        LOGD(ERROR, client->owner, "answers to a request for a connection"
-             " with neither an offer nor a reason why not");
+        LOG(ERROR, "domain %u answers to a request for a connection with"
+            " neither an offer nor a reason why not", client->owner);
         rc = ERROR_PCI_OWNER_UNREACHABLE;
         goto out;
     }
@@ -356,8 +357,8 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
     int rc;
 
     if (!msg) {
-        LOGD(ERROR, client->owner, "xl pcid sent what is no message: %s",
-             why);
+        LOG(ERROR, "xl pcid in domain %u sent what is no message: %s",
+            client->owner, why);
         return ERROR_INVAL;
     }
 
@@ -376,9 +377,9 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
 
         libxl__gettimeofday(gc, &now);
         if ((now.tv_sec - op->started.tv_sec) * 1000 > PCID_OPERATION_MS) {
-            LOGD(ERROR, client->owner, "%s has not come to an end in %d s:"
-                 " check the device, and the kernel's log, in that domain",
-                 op_text(gc, op), PCID_OPERATION_MS / 1000);
+            LOG(ERROR, "%s has not come to an end in %d s: check the"
+                " device, and the kernel's log, in domain %u",
+                op_text(gc, op), PCID_OPERATION_MS / 1000, client->owner);
             op_done(egc, op, ERROR_PCI_OWNER_UNREACHABLE);
             return 0;
         }
@@ -395,8 +396,9 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
         break;
     }
 
-    LOGD(ERROR, client->owner, "xl pcid sent a message that is %s",
-         kind == LIBXL__PCID_INVALID ? "invalid" : "out of place");
+    LOG(ERROR, "xl pcid in domain %u sent a message that is %s",
+        client->owner,
+        kind == LIBXL__PCID_INVALID ? "invalid" : "out of place");
     return ERROR_INVAL;
 }
 
@@ -410,14 +412,15 @@ static int client_greeting(libxl__egc *egc, libxl__pcid_client *client,
     rc = libxl__pcid_decode_greeting(msg, &major, &minor,
                                      client->commands);
     if (rc) {
-        LOGD(ERROR, client->owner, "xl pcid sent an invalid greeting");
+        LOG(ERROR, "xl pcid in domain %u sent an invalid greeting",
+            client->owner);
         return rc;
     }
     if (major != PCID_VERSION_MAJOR) {
-        LOGD(ERROR, client->owner, "xl pcid speaks version %d.%d of the"
-             " protocol, and this is version %d.%d: install tools of the"
-             " same version in both domains", major, minor,
-             PCID_VERSION_MAJOR, PCID_VERSION_MINOR);
+        LOG(ERROR, "xl pcid in domain %u speaks version %d.%d of the"
+            " protocol, and this is version %d.%d: install tools of the"
+            " same version in both domains", client->owner, major, minor,
+            PCID_VERSION_MAJOR, PCID_VERSION_MINOR);
         return ERROR_VERSION;
     }
 
@@ -443,9 +446,9 @@ static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
         return;
 
     if (!client->commands[op->request.command]) {
-        LOGD(ERROR, client->owner, "xl pcid does not know the command %s:"
-             " update the tools in that domain",
-             libxl__pcid_command_name(op->request.command));
+        LOG(ERROR, "xl pcid in domain %u does not know the command %s:"
+            " update the tools in that domain", client->owner,
+            libxl__pcid_command_name(op->request.command));
         rc = ERROR_PCI_OWNER_UNREACHABLE;
         goto out;
     }
@@ -456,7 +459,8 @@ static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
     op->id = client->next_id++;
     op->sent = true;
     libxl__gettimeofday(gc, &op->started);
-    LOGD(DEBUG, client->owner, "-> %"PRId64" %s", op->id, op_text(gc, op));
+    LOG(DEBUG, "to domain %u: %"PRId64", %s", client->owner, op->id,
+        op_text(gc, op));
     text = libxl__pcid_encode_request(gc, op->id, &op->request);
     libxl__vchan_send(gc, &client->vc, text);
     return;
@@ -480,22 +484,22 @@ static int client_reply(libxl__egc *egc, libxl__pcid_client *client,
     if (id < 0) {
         /* Only an error can have no id: see libxl__pcid_classify. */
         rc = libxl__pcid_decode_reply(gc, msg, &none, &error);
-        LOGD(ERROR, client->owner, "xl pcid cannot understand us: %s",
-             rc ? "no reason given" : error.desc);
+        LOG(ERROR, "xl pcid in domain %u cannot understand us: %s",
+            client->owner, rc ? "no reason given" : error.desc);
         return ERROR_INVAL;
     }
     if (!op) return 0; /* one that we no longer wait for */
 
     rc = op_decode(op, msg);
     if (rc) {
-        LOGD(ERROR, client->owner, "xl pcid sent an invalid reply to %s",
-             op_text(gc, op));
+        LOG(ERROR, "xl pcid in domain %u sent an invalid reply to %s",
+            client->owner, op_text(gc, op));
         op_done(egc, op, ERROR_PCI_OWNER_UNREACHABLE);
         return rc;
     }
 
-    LOGD(DEBUG, client->owner, "<- %"PRId64" %s", id,
-         op->reply.class ? op->reply.desc : "done");
+    LOG(DEBUG, "from domain %u: %"PRId64", %s", client->owner, id,
+        op->reply.class ? op->reply.desc : "done");
     op_done(egc, op, op->reply.class ? ERROR_FAIL : 0);
     return 0;
 }
@@ -528,10 +532,10 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
             op->sent = false;
             continue;
         }
-        LOGD(ERROR, client->owner, "lost the connection to xl pcid before"
-             " it answered to %s%s: check its log in that domain",
-             op_text(gc, op), maybe ?
-             "; it is not known whether that was done" : "");
+        LOG(ERROR, "lost the connection to xl pcid in domain %u before it"
+            " answered to %s%s: check its log there", client->owner,
+            op_text(gc, op), maybe ?
+            "; it is not known whether that was done" : "");
         op_move(op, &failed);
     }
 
@@ -563,21 +567,21 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
     libxl__pcid_client *client = op->client;
 
     if (rc == ERROR_TIMEDOUT && !op->sent) {
-        LOGD(ERROR, client->owner, "xl pcid did not answer within %d s"
-             " (%s): check that it runs in that domain, and that neither"
-             " is stopped or paused", PCID_CONNECT_MS / 1000,
-             op_text(gc, op));
+        LOG(ERROR, "xl pcid in domain %u did not answer within %d s (%s):"
+            " check that it runs there, and that neither it nor the domain"
+            " is stopped or paused", client->owner, PCID_CONNECT_MS / 1000,
+            op_text(gc, op));
         client_fail(egc, client); /* must be last */
         return;
     }
 
     if (rc == ERROR_TIMEDOUT) {
-        LOGD(ERROR, client->owner, "xl pcid has given no sign of life for"
-             " %d s (%s%s): check that it runs in that domain, and that"
-             " neither is stopped or paused", PCID_SILENCE_MS / 1000,
-             op_text(gc, op),
-             libxl__pcid_command_writes(op->request.command) ?
-             "; it is not known whether that was done" : "");
+        LOG(ERROR, "xl pcid in domain %u has given no sign of life for"
+            " %d s (%s%s): check that it runs there, and that neither it"
+            " nor the domain is stopped or paused", client->owner,
+            PCID_SILENCE_MS / 1000, op_text(gc, op),
+            libxl__pcid_command_writes(op->request.command) ?
+            "; it is not known whether that was done" : "");
         rc = ERROR_PCI_OWNER_UNREACHABLE;
     }
 

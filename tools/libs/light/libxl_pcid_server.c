@@ -84,6 +84,11 @@ struct pcid_work {
     XEN_TAILQ_ENTRY(pcid_work) entry;
 };
 
+/* LOGD does not name domain 0, which most clients are in. */
+#define LOG_CONN(level, conn, fmt, ...)                                 \
+    LOG(level, "domain %u, %s: " fmt, (conn)->client, (conn)->name,     \
+        ##__VA_ARGS__)
+
 /*
  * Synchronous helpers
  */
@@ -262,8 +267,9 @@ static int designate_self(libxl__gc *gc, pcid_server *server)
 
     rc = libxl__pci_owner_designate(gc, server->self, false, &other);
     if (rc == ERROR_DEVICE_EXISTS)
-        LOGD(ERROR, other, "designated as the owner of the PCI devices, so"
-             " xl pcid is to run there, not here: see xl pci-owner");
+        LOG(ERROR, "domain %u is designated as the owner of the PCI"
+            " devices, so xl pcid is to run there, not here: see"
+            " xl pci-owner", other);
     return rc == ERROR_NI ? 0 : rc;
 }
 
@@ -385,7 +391,7 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
     state = libxl__xs_read(gc, XBT_NULL, event_path);
     if (!state) {
         if (conn) {
-            LOGD(DEBUG, client, "%s: takes its request back", name);
+            LOG_CONN(DEBUG, conn, "takes its request back");
             conn_dispose(gc, conn);
         }
         return;
@@ -395,7 +401,8 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
 
     refusal = conn_open(gc, server, client, name, event_path);
     if (refusal) {
-        LOGD(WARN, client, "connection refused: %s", refusal);
+        LOG(WARN, "domain %lu, %s: connection refused: %s", client, name,
+            refusal);
         state = GCSPRINTF("%s%s", PCID_XS_REFUSED, refusal);
     } else {
         state = PCID_XS_OFFERED;
@@ -451,7 +458,7 @@ static const char *conn_open(libxl__gc *gc, pcid_server *server,
         return "no channel could be made; the log of xl pcid says why";
     }
 
-    LOGD(DEBUG, client, "%s: channel offered", name);
+    LOG_CONN(DEBUG, conn, "channel offered");
     libxl__vchan_send(gc, &conn->vc, libxl__pcid_encode_greeting(gc));
     return NULL;
 }
@@ -471,8 +478,7 @@ static int conn_message(libxl__egc *egc, libxl__vchan *vc,
     conn_remove_path(gc, conn);
 
     if (!msg) {
-        LOGD(WARN, conn->client, "%s: not a message: %s; closing",
-             conn->name, why);
+        LOG_CONN(WARN, conn, "not a message: %s; closing", why);
         libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_BAD_MESSAGE, 0,
                             "%s", why);
         conn_send_reply(gc, conn, NULL, NULL, &reply);
@@ -482,8 +488,7 @@ static int conn_message(libxl__egc *egc, libxl__vchan *vc,
     rc = libxl__pcid_decode_request(gc, msg, &has_id, &id, &request,
                                     &reply);
     if (rc) {
-        LOGD(DEBUG, conn->client, "%s: bad request: %s", conn->name,
-             reply.desc);
+        LOG_CONN(DEBUG, conn, "bad request: %s", reply.desc);
         conn_send_reply(gc, conn, has_id ? &id : NULL, NULL, &reply);
         return 0;
     }
@@ -494,9 +499,9 @@ static int conn_message(libxl__egc *egc, libxl__vchan *vc,
     }
 
     libxl__hostpci_perform(gc, &request, &reply);
-    LOGD(DEBUG, conn->client, "%s: %s: %s", conn->name,
-         libxl__pcid_request_text(gc, &request),
-         reply.class ? reply.desc : "done");
+    LOG_CONN(DEBUG, conn, "%s: %s",
+             libxl__pcid_request_text(gc, &request),
+             reply.class ? reply.desc : "done");
     conn_send_reply(gc, conn, &id, &request, &reply);
     return 0;
 }
@@ -507,10 +512,10 @@ static void conn_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
     pcid_conn *conn = CONTAINER_OF(vc, *conn, vc);
 
     if (rc == ERROR_TIMEDOUT)
-        LOGD(WARN, conn->client, "%s: the client does not %s; closing",
-             conn->name, conn->path ? "connect" : "take its replies");
+        LOG_CONN(WARN, conn, "the client does not %s; closing",
+                 conn->path ? "connect" : "take its replies");
     else
-        LOGD(DEBUG, conn->client, "%s: closed, rc=%d", conn->name, rc);
+        LOG_CONN(DEBUG, conn, "closed, rc=%d", rc);
     conn_dispose(gc, conn);
 }
 
@@ -555,7 +560,8 @@ static void work_start(libxl__egc *egc, pcid_conn *conn, int64_t id,
     rc = libxl__ev_time_register_rel(server->ao, &work->progress,
                                      work_progress, PCID_PROGRESS_MS);
     if (rc)
-        LOGD(WARN, work->client, "cannot report progress: rc=%d", rc);
+        LOG(WARN, "cannot report progress to domain %u: rc=%d",
+            work->client, rc);
 
     work_next(egc, server);
 }
@@ -577,8 +583,8 @@ static void work_failed(libxl__gc *gc, pcid_work *work, const char *why)
 {
     libxl__hostpci_reply reply = { 0 };
 
-    LOGD(ERROR, work->client, "%s: %s",
-         libxl__pcid_request_text(gc, &work->request), why);
+    LOG(ERROR, "domain %u: %s: %s", work->client,
+        libxl__pcid_request_text(gc, &work->request), why);
     libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_FAILED, EIO, "%s", why);
     work_done(gc, work, libxl__pcid_encode_reply(gc, &work->id,
                                                  &work->request, &reply));
@@ -642,10 +648,10 @@ static int work_fork(libxl__gc *gc, pcid_work *work)
         libxl__hostpci_perform(gc, &work->request, &reply);
         text = libxl__pcid_encode_reply(gc, &work->id, &work->request,
                                         &reply);
-        LOGD(DEBUG, work->client, "%s: %s after %"PRId64" ms",
-             libxl__pcid_request_text(gc, &work->request),
-             reply.class ? reply.desc : "done",
-             since_ms(gc, &work->started));
+        LOG(DEBUG, "domain %u: %s: %s after %"PRId64" ms", work->client,
+            libxl__pcid_request_text(gc, &work->request),
+            reply.class ? reply.desc : "done",
+            since_ms(gc, &work->started));
         /* It fits into the pipe: nobody reads before we have ended. */
         _exit(libxl_write_exactly(CTX, fds[1], text, strlen(text),
                                   "result", "pipe") ? 1 : 0);
@@ -673,7 +679,8 @@ static void work_progress(libxl__egc *egc, libxl__ev_time *ev,
     rc = libxl__ev_time_register_rel(work->server->ao, &work->progress,
                                      work_progress, PCID_PROGRESS_MS);
     if (rc && rc != ERROR_ABORTED)
-        LOGD(WARN, work->client, "cannot report progress: rc=%d", rc);
+        LOG(WARN, "cannot report progress to domain %u: rc=%d",
+            work->client, rc);
 }
 
 static void work_ended(libxl__egc *egc, libxl__ev_child *child,

@@ -262,7 +262,8 @@ static void set_deadline(libxl__gc *gc, libxl__vchan *vc, int ms)
                                      ms);
     /* Fails if the ao is being aborted: its owner is about to close us. */
     if (rc && rc != ERROR_ABORTED)
-        LOGD(WARN, vc->peer, "channel is without a deadline: rc=%d", rc);
+        LOG(WARN, "channel to domain %u is without a deadline: rc=%d",
+            vc->peer, rc);
 }
 
 /*
@@ -279,7 +280,8 @@ int libxl__vchan_listen(libxl__gc *gc, libxl__vchan *vc,
     vc->ctrl = libxenvchan_server_init(CTX->lg, vc->peer, xs_path,
                                        RING_TO_SERVER, RING_TO_CLIENT);
     if (!vc->ctrl) {
-        LOGED(ERROR, vc->peer, "cannot offer a channel at %s", xs_path);
+        LOGE(ERROR, "cannot offer domain %u a channel at %s", vc->peer,
+             xs_path);
         rc = ERROR_FAIL;
         goto out;
     }
@@ -303,8 +305,8 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
 
     vc->ctrl = libxenvchan_client_init(CTX->lg, vc->peer, xs_path);
     if (!vc->ctrl) {
-        LOGED(ERROR, vc->peer, "cannot connect to the channel at %s",
-              xs_path);
+        LOGE(ERROR, "cannot connect to the channel of domain %u at %s",
+             vc->peer, xs_path);
         rc = ERROR_FAIL;
         goto out;
     }
@@ -433,8 +435,8 @@ static void vchan_event(libxl__egc *egc, libxl__ev_fd *ev, int fd,
     int rc;
 
     if (revents & ~POLLIN) {
-        LOGD(ERROR, vc->peer, "event channel failed, revents=%#x",
-             (unsigned)revents);
+        LOG(ERROR, "event channel to domain %u failed, revents=%#x",
+            vc->peer, (unsigned)revents);
         rc = ERROR_FAIL;
         goto closed;
     }
@@ -453,7 +455,8 @@ static void vchan_event(libxl__egc *egc, libxl__ev_fd *ev, int fd,
     }
 
     if (libxenvchan_wait(vc->ctrl)) {
-        LOGED(ERROR, vc->peer, "cannot read the event channel");
+        LOGE(ERROR, "cannot read the event channel to domain %u",
+             vc->peer);
         rc = ERROR_FAIL;
         goto closed;
     }
