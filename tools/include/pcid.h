@@ -47,6 +47,7 @@
 #define PCID_PROGRESS_MS         1000            /* between two signs */
 #define PCID_OPERATION_MS        120000          /* request to its reply */
 #define PCID_STALL_MS            10000           /* peer takes no byte */
+#define PCID_IDLE_MS             600000          /* peer says nothing */
 
 /* Keys of messages (sections 3 to 5) */
 #define PCID_MSG_GREETING        "pcid"

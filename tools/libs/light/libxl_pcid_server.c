@@ -445,6 +445,7 @@ static const char *conn_open(libxl__gc *gc, pcid_server *server,
     conn->vc.peer = client;
     conn->vc.connect_ms = PCID_CONNECT_MS;
     conn->vc.stall_ms = PCID_STALL_MS;
+    conn->vc.idle_ms = PCID_IDLE_MS;
     conn->vc.message_max = PCID_REQUEST_MAX;
     conn->vc.depth_max = PCID_DEPTH_MAX;
     conn->vc.message_callback = conn_message;

@@ -51,7 +51,7 @@ void libxl__vchan_init(libxl__vchan *vc)
     vc->event_cfd = vc->grant_cfd = NULL;
     libxl__ev_fd_init(&vc->efd);
     libxl__ev_time_init(&vc->deadline);
-    vc->connected = false;
+    vc->connected = vc->stalled = false;
     vc->rx = vc->tx = NULL;
     vc->rx_used = vc->rx_size = vc->rx_scanned = 0;
     vc->tx_done = vc->tx_used = vc->tx_size = 0;
@@ -146,15 +146,22 @@ static size_t tx_pending(const libxl__vchan *vc)
     return vc->tx_used - vc->tx_done;
 }
 
-/* The wait for room in the ring is what has a deadline once connected. */
-static void update_stall(libxl__gc *gc, libxl__vchan *vc, bool moved)
+/*
+ * Once connected, what we wait for is room in the ring, or else that the
+ * peer says something.  sent, received: whether there was any of that now.
+ */
+static void update_deadline(libxl__gc *gc, libxl__vchan *vc, bool sent,
+                            bool received)
 {
+    bool was_stalled = vc->stalled;
+
     if (!vc->connected) return;
 
-    if (!tx_pending(vc))
-        libxl__ev_time_deregister(gc, &vc->deadline);
-    else if (moved || !libxl__ev_time_isregistered(&vc->deadline))
+    vc->stalled = tx_pending(vc);
+    if (vc->stalled && (sent || !was_stalled))
         set_deadline(gc, vc, vc->stall_ms);
+    else if (!vc->stalled && (received || was_stalled))
+        set_deadline(gc, vc, vc->idle_ms);
 }
 
 /*
@@ -378,7 +385,7 @@ void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
     memcpy(to, MESSAGE_END, end);
     vc->tx_used = to + end - vc->tx;
 
-    update_stall(gc, vc, vchan_flush(vc));
+    update_deadline(gc, vc, vchan_flush(vc), false);
 }
 
 bool libxl__vchan_alive(const libxl__vchan *vc)
@@ -404,10 +411,10 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
         if (libxenvchan_is_open(vc->ctrl) == 2)
             return 0;
         vc->connected = true;
-        libxl__ev_time_deregister(gc, &vc->deadline);
+        update_deadline(gc, vc, false, true);
     }
 
-    update_stall(gc, vc, vchan_flush(vc));
+    update_deadline(gc, vc, vchan_flush(vc), false);
 
     for (;;) {
         if (tx_pending(vc) > SEND_BACKLOG)
@@ -420,6 +427,7 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
         rc = vchan_receive(gc, vc);
         if (rc <= 0) return rc;
         received += rc;
+        update_deadline(gc, vc, false, true);
 
         rc = vchan_messages(egc, vc);
         if (rc) return rc;
@@ -473,6 +481,9 @@ static void vchan_deadline(libxl__egc *egc, libxl__ev_time *ev,
 {
     EGC_GC;
     libxl__vchan *vc = CONTAINER_OF(ev, *vc, deadline);
+
+    if (rc == ERROR_TIMEDOUT && vc->connected && !vc->stalled)
+        rc = 0;
 
     libxl__ev_fd_deregister(gc, &vc->efd);
     vc->closed_callback(egc, vc, rc); /* must be last */

@@ -51,6 +51,7 @@ typedef int libxl__vchan_message_cb(libxl__egc *egc, libxl__vchan *vc,
  *   ERROR_NOT_READY  the peer has closed the channel, or has died
  *   ERROR_TIMEDOUT   the peer did not connect, or took no data, for too
  *                    long
+ *   0                the peer has said nothing for too long
  *   ERROR_FAIL       the event channel failed
  *   anything else    what message_callback returned
  */
@@ -64,6 +65,7 @@ struct libxl__vchan {
     libxl_domid peer;
     int connect_ms;       /* deadline for the peer to connect (listen) */
     int stall_ms;         /* deadline for the peer to take some data */
+    int idle_ms;          /* deadline for the peer to say something */
     size_t message_max;   /* bytes in an incoming message, with its end */
     int depth_max;        /* nesting of JSON values in it */
     libxl__vchan_message_cb *message_callback;
@@ -74,6 +76,7 @@ struct libxl__vchan {
     libxl__ev_fd efd;
     libxl__ev_time deadline;
     bool connected;       /* the peer has been seen on the channel */
+    bool stalled;         /* the deadline is that of data to be taken */
     char *rx;             /* bytes received, not yet a message */
     size_t rx_used, rx_size, rx_scanned;
     char *tx;             /* bytes to send, from tx_done to tx_used */
