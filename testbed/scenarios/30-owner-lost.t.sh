@@ -1,0 +1,188 @@
+# shellcheck shell=sh
+# topologies: loopback hwdom
+# time limit: 600
+#
+# The owner of the devices is not there, is the wrong one, or goes away: each command
+# fails within 10 s, with a message that names the domain and says what to check;
+# nothing is half done, nothing local is taken instead, and when the owner is back the
+# same command succeeds.
+
+OWNER=$(xl pci-owner | cut -d' ' -f1)
+
+# --- What is looked at ---
+
+centiseconds() { cut -d' ' -f1 /proc/uptime | tr -d .; }
+
+# attempt NAME COMMAND...: its output, and "status N after N ms", in files.
+attempt() {
+    attempt_name=$1
+    shift
+    attempt_start=$(centiseconds)
+    "$@" >"/tmp/$attempt_name.out" 2>&1 && attempt_status=0 || attempt_status=$?
+    echo "status $attempt_status after $((($(centiseconds) - attempt_start) * 10)) ms" \
+        >"/tmp/$attempt_name.end"
+}
+
+# fails_in_time NAME "what" DOMID REGEX: that an attempt did, and what it had to say.
+fails_in_time() {
+    like "$2: $1 fails within 10 s" "$(cat "/tmp/$1.end")" '^status [1-9][0-9]? after [0-9]{1,4} ms$'
+    like "$2: $1 says why, and what to check" "$(cat "/tmp/$1.out")" "$4"
+    [ -z "$3" ] || like "$2: $1 names the domain" "$(cat "/tmp/$1.out")" "[Dd]omain $3([^0-9]|$)"
+}
+
+states() { device_state "$E1000_BDF"; device_state "$EDU_BDF"; }
+
+# each_fails "situation" DOMID REGEX: of list, add and remove, at once to save time.
+each_fails() {
+    attempt list xl pci-assignable-list &
+    attempt add xl pci-assignable-add "$EDU_BDF" &
+    attempt remove xl pci-assignable-remove -r "$E1000_BDF" &
+    wait
+    for each_name in list add remove; do
+        fails_in_time "$each_name" "$1" "$2" "$3"
+    done
+    unlike "$1: no device is listed" "$(cat /tmp/list.out)" '^[0-9a-f]{4}:'
+}
+
+# works_again "situation": nothing was done, and now the same commands do it. Then back.
+works_again() {
+    is "$1: nothing was done" "$(states)" "$settled"
+    is "$1: list works" "$(xl pci-assignable-list 2>&1)" "$E1000_BDF "
+    ok "$1: add works" xl pci-assignable-add "$EDU_BDF"
+    ok "$1: remove works" xl pci-assignable-remove -r "$E1000_BDF"
+    is "$1: and they do what they say" "$(states)" \
+        "driver=e1000 slots=0 quarantined=no rebind=- name=-
+driver=pciback slots=1 quarantined=yes rebind=- name=-"
+    xl pci-assignable-add "$E1000_BDF"
+    xl pci-assignable-remove "$EDU_BDF"
+    is "$1: and can be undone" "$(states)" "$settled"
+}
+
+not_running="designated .* but xl pcid does not run there: start it, .* xl pci-owner"
+no_answer="xl pcid did not answer .*: check that it runs in that domain, and that neither is stopped or paused"
+
+xl pci-assignable-add "$E1000_BDF"
+settled="driver=pciback slots=1 quarantined=yes rebind=e1000 name=-
+driver=none slots=0 quarantined=no rebind=- name=-"
+is "to start with, one device is assignable, the other is not" "$(states)" "$settled"
+
+# --- Not there ---
+
+pcid_stop
+xl pci-owner "$OWNER"
+each_fails "not running" "$OWNER" "$not_running"
+pcid_start
+works_again "started"
+
+pcid_stop KILL
+each_fails "killed" "$OWNER" "$no_answer"
+pcid_start
+works_again "started after it was killed"
+
+pcid_stop STOP
+each_fails "stopped" "$OWNER" "$no_answer"
+pcid_stop CONT
+works_again "continued"
+
+pcid_stop STOP
+attempt list xl pci-assignable-list &
+waits() { xenstore-ls "/local/domain/$OWNER/data/pcid/0" | grep -q requested; }
+ok "a command waits for a stopped daemon" wait_until 4 waits
+pcid_stop CONT
+wait
+like "and succeeds when that is continued" "$(cat /tmp/list.end)" '^status 0 '
+is "with the right answer" "$(cat /tmp/list.out)" "$E1000_BDF "
+
+if [ "$TOPOLOGY" = hwdom ]; then
+    xl pause "$OWNER"
+    each_fails "domain paused" "$OWNER" "$no_answer"
+    xl unpause "$OWNER"
+    works_again "domain unpaused"
+fi
+
+# --- The wrong one ---
+
+fails "xl pci-owner takes no domain that does not exist" xl pci-owner 999
+is "the designation is as it was" "$(xl pci-owner | cut -d' ' -f1)" "$OWNER"
+
+xenstore-write /libxl/pcid/domid 999
+each_fails "no such domain" 999 "$not_running"
+
+xenstore-write /libxl/pcid/domid nonsense
+each_fails "no domain number" "" '/libxl/pcid/domid is "nonsense", which is no domain: correct it with xl pci-owner'
+
+ok "no domain number: a domain that has nothing to do with it can be built" guest_start idle
+xl pci-owner "$OWNER"
+
+xl domid idle >/dev/null 2>&1 || guest_start idle
+idle=$(xl domid idle)
+xl pci-owner idle
+each_fails "a domain without daemon" "$idle" "$not_running"
+xl destroy idle
+
+xl pci-owner "$OWNER"
+works_again "designated again"
+
+# --- Lost while a command runs ---
+
+# slow_write FILE: from now on, until it is lost, the daemon's processes come back from
+# writing to this file late, when the kernel has long done it.
+slow_write() {
+    daemon=$(owner cat /var/run/xlpcid.pid)
+    owner -b strace -f -p "$daemon" -o /dev/null -P "$1" \
+        -e trace=write -e inject=write:delay_exit=3000000 >/dev/null
+    wait_until 5 traced || diag "strace does not trace the daemon"
+}
+traced() { ! owner grep -q '^TracerPid:[^0-9]*0$' "/proc/$daemon/status"; }
+no_strace() { ! owner pidof strace >/dev/null; }
+driver_is() { [ "$(device_state "$E1000B_BDF" | cut -d' ' -f1)" = "driver=$1" ]; }
+
+# lost_when DRIVER SIGNAL: the daemon gets it as soon as the device has that driver.
+lost_when() {
+    wait_until 8 driver_is "$1" || diag "the device has not come to have $1"
+    pcid_stop "$2"
+    wait
+}
+lost="lost the connection to xl pcid before it answered .*not known whether that was done.*: check its log in that domain"
+silent="xl pcid has given no sign of life .*not known whether that was done.*: check that it runs in that domain"
+assignable="driver=pciback slots=1 quarantined=yes rebind=e1000 name=-"
+free="driver=e1000 slots=0 quarantined=no rebind=- name=-"
+drivers=/sys/bus/pci/drivers
+
+slow_write $drivers/pciback/bind
+attempt add xl pci-assignable-add "$E1000B_BDF" &
+lost_when pciback KILL
+fails_in_time add "killed in the middle" "$OWNER" "$lost"
+wait_until 10 no_strace
+pcid_start
+ok "killed in the middle: the same add succeeds" xl pci-assignable-add "$E1000B_BDF"
+is "killed in the middle: and the device is assignable" "$(device_state "$E1000B_BDF")" "$assignable"
+
+slow_write $drivers/pciback/unbind
+attempt remove xl pci-assignable-remove -r "$E1000B_BDF" &
+lost_when none KILL
+fails_in_time remove "killed in the middle" "$OWNER" "$lost"
+wait_until 10 no_strace
+pcid_start
+ok "killed in the middle: the same remove succeeds" xl pci-assignable-remove -r "$E1000B_BDF"
+is "killed in the middle: and the device has its driver" "$(device_state "$E1000B_BDF")" "$free"
+
+xl pci-assignable-add "$E1000B_BDF"
+slow_write $drivers/e1000/bind
+attempt remove xl pci-assignable-remove -r "$E1000B_BDF" &
+lost_when e1000 KILL
+fails_in_time remove "killed at the end" "$OWNER" "$lost"
+wait_until 10 no_strace
+pcid_start
+ok "killed at the end: the same remove succeeds" xl pci-assignable-remove -r "$E1000B_BDF"
+is "killed at the end: and the device has its driver" "$(device_state "$E1000B_BDF")" "$free"
+
+slow_write $drivers/pciback/bind
+attempt add xl pci-assignable-add "$E1000B_BDF" &
+lost_when pciback STOP
+fails_in_time add "stopped in the middle" "$OWNER" "$silent"
+pcid_stop CONT
+ok "stopped in the middle: the same add succeeds" xl pci-assignable-add "$E1000B_BDF"
+is "stopped in the middle: and the device is assignable" "$(device_state "$E1000B_BDF")" "$assignable"
+
+done_testing

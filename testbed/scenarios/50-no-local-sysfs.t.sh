@@ -1,0 +1,52 @@
+# shellcheck shell=sh disable=SC2154
+# topologies: direct loopback hwdom
+#
+# Where an owner is designated, the commands touch nothing of the PCI part of sysfs in
+# the domain they run in. In direct they do: so the trace would show it.
+
+# touched COMMAND...: sets $touched, the accesses to the PCI part of sysfs.
+touched() {
+    run strace -f -e trace=%file -o /tmp/trace "$@"
+    touched=$(grep -E '"/sys/(bus/pci|devices/pci|module/xen.pciback)' /tmp/trace)
+}
+
+# proves "command" COMMAND...
+proves() {
+    proves_what=$1
+    shift
+    touched "$@"
+    is "$proves_what succeeds" "$status" 0
+    # Opened by all of xl, so that what follows does not hold for an empty trace.
+    like "$proves_what is traced" "$(cat /tmp/trace)" 'libxenlight.*= [0-9]'
+    if [ "$TOPOLOGY" = direct ]; then
+        like "$proves_what uses this domain's PCI devices" "$touched" .
+    else
+        is "$proves_what touches no PCI device of this domain" "$touched" ""
+    fi
+}
+
+proves "xl pci-assignable-add" xl pci-assignable-add -n nic "$E1000_BDF"
+proves "xl pci-assignable-add, twice" xl pci-assignable-add "$E1000_BDF"
+proves "xl pci-assignable-list" xl pci-assignable-list
+is "the device is listed" "$output" "$E1000_BDF "
+proves "xl pci-assignable-remove -r" xl pci-assignable-remove -r "$E1000_BDF"
+proves "xl pci-assignable-add without a driver" xl pci-assignable-add "$EDU_BDF"
+proves "xl pci-assignable-remove" xl pci-assignable-remove "$EDU_BDF"
+
+# Failures are no reason to look here, either.
+if [ "$TOPOLOGY" != direct ]; then
+    touched xl pci-assignable-add "$ABSENT_BDF"
+    is "adding a device that is not there fails" "$status" 1
+    is "and touches no PCI device of this domain" "$touched" ""
+    owner_domid=$(xl pci-owner | cut -d' ' -f1)
+    pcid_stop
+    xl pci-owner "$owner_domid"
+    for command in list "add $EDU_BDF" "remove $EDU_BDF"; do
+        # shellcheck disable=SC2086
+        touched xl pci-assignable-$command
+        is "xl pci-assignable-$command fails without daemon" "$status" 1
+        is "and touches no PCI device of this domain" "$touched" ""
+    done
+fi
+
+done_testing
