@@ -532,10 +532,14 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
             op->sent = false;
             continue;
         }
-        LOG(ERROR, "lost the connection to xl pcid in domain %u before it"
-            " answered to %s%s: check its log there", client->owner,
-            op_text(gc, op), maybe ?
-            "; it is not known whether that was done" : "");
+        /* Otherwise it is we who did not like what came: see the log. */
+        if (rc == ERROR_NOT_READY || rc == ERROR_FAIL)
+            LOG(ERROR, "lost the connection to xl pcid in domain %u before"
+                " it answered to %s: check its log there", client->owner,
+                op_text(gc, op));
+        if (maybe)
+            LOG(ERROR, "it is not known whether domain %u has carried out"
+                " %s", client->owner, op_text(gc, op));
         op_move(op, &failed);
     }
 

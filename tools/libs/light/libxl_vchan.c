@@ -84,11 +84,14 @@ static bool space(char c)
 }
 
 /*
- * Whether the text, if it is JSON at all, nests no deeper than depth_max.
+ * What is wrong with the text, if it is JSON at all, or NULL: it must nest
+ * no deeper than depth_max, and end where its first object does.
+ *
  * JSON libraries, and our own code to free a tree, recurse or allocate for
  * each level; a peer could use that to exhaust the stack or the memory.
+ * What follows a value is ignored by some.
  */
-static bool depth_ok(const char *text, size_t len, int depth_max)
+static const char *bad_shape(const char *text, size_t len, int depth_max)
 {
     bool in_string = false;
     int depth = 0;
@@ -105,12 +108,15 @@ static bool depth_ok(const char *text, size_t len, int depth_max)
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > depth_max) return false;
+            if (++depth > depth_max) return "values nested too deep";
         } else if (c == '}' || c == ']') {
-            depth--;
+            if (--depth == 0) break;
         }
     }
-    return true;
+
+    while (++i < len)
+        if (!space(text[i])) return "more than one value";
+    return NULL;
 }
 
 static void set_deadline(libxl__gc *gc, libxl__vchan *vc, int ms);
@@ -220,13 +226,16 @@ static int vchan_messages(libxl__egc *egc, libxl__vchan *vc)
             why = "message too long";
         else if (strlen(text) != len)
             why = "NUL byte in message";
-        else if (!depth_ok(text, len, vc->depth_max))
-            why = "values nested too deep";
-        else if (!(msg = libxl__json_parse(NOGC, text)))
-            why = "not JSON";
-        else if (!libxl__json_object_is_map(msg))
-            why = "not a JSON object";
+        else
+            why = bad_shape(text, len, vc->depth_max);
 
+        if (!why) {
+            msg = libxl__json_parse(NOGC, text);
+            if (!msg)
+                why = "not JSON";
+            else if (!libxl__json_object_is_map(msg))
+                why = "not a JSON object";
+        }
         if (why) {
             libxl__json_object_free(NOGC, msg);
             msg = NULL;
@@ -265,6 +274,7 @@ static void set_deadline(libxl__gc *gc, libxl__vchan *vc, int ms)
     if (!vc->ao) return;
 
     libxl__ev_time_deregister(gc, &vc->deadline);
+    if (!ms) return;
     rc = libxl__ev_time_register_rel(vc->ao, &vc->deadline, vchan_deadline,
                                      ms);
     /* Fails if the ao is being aborted: its owner is about to close us. */
@@ -418,7 +428,8 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
 
     for (;;) {
         if (tx_pending(vc) > SEND_BACKLOG)
-            return 0; /* there is an event when the peer has made room */
+            /* There is an event when the peer has made room, or is gone. */
+            return libxenvchan_is_open(vc->ctrl) ? 0 : ERROR_NOT_READY;
         if (received > RECEIVE_BUDGET) {
             *again_r = true;
             return 0;

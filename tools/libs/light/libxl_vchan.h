@@ -63,9 +63,10 @@ struct libxl__vchan {
     libxl__ao *ao;        /* if set, the waits below have a deadline; if
                            * not, the caller has to bound its own waits */
     libxl_domid peer;
-    int connect_ms;       /* deadline for the peer to connect (listen) */
-    int stall_ms;         /* deadline for the peer to take some data */
-    int idle_ms;          /* deadline for the peer to say something */
+    /* deadlines for the peer, or 0 for none: */
+    int connect_ms;       /* to connect (listen only) */
+    int stall_ms;         /* to take some data */
+    int idle_ms;          /* to say something */
     size_t message_max;   /* bytes in an incoming message, with its end */
     int depth_max;        /* nesting of JSON values in it */
     libxl__vchan_message_cb *message_callback;
