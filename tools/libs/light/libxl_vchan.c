@@ -428,7 +428,7 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
 
     for (;;) {
         if (tx_pending(vc) > SEND_BACKLOG)
-            /* There is an event when the peer has made room, or is gone. */
+            /* There is an event when the peer makes room, or goes. */
             return libxenvchan_is_open(vc->ctrl) ? 0 : ERROR_NOT_READY;
         if (received > RECEIVE_BUDGET) {
             *again_r = true;
