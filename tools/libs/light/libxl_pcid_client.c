@@ -25,9 +25,9 @@
  * Each op that is Active is on the list of a connection, and has a
  * deadline of its own, which is what bounds all of the above:
  *
- *     not yet sent      PCID_CONNECT_MS from the start
- *     sent              PCID_SILENCE_MS from the last sign that the server
- *                       works on it, PCID_OPERATION_MS from the first
+ *     PCID_SILENCE_MS    from its start, with all the above, or from the
+ *                        last sign that the server works on it
+ *     PCID_OPERATION_MS  from when it was sent
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -240,7 +240,7 @@ void libxl__hostpci_op_start(libxl__egc *egc, libxl__hostpci_op *op)
         goto out;
     }
 
-    rc = op_set_deadline(gc, op, PCID_CONNECT_MS);
+    rc = op_set_deadline(gc, op, PCID_SILENCE_MS);
     if (rc) goto out;
 
     client = client_get(gc, op->owner);
@@ -453,9 +453,6 @@ static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
         goto out;
     }
 
-    rc = op_set_deadline(gc, op, PCID_SILENCE_MS);
-    if (rc) goto out;
-
     op->id = client->next_id++;
     op->sent = true;
     libxl__gettimeofday(gc, &op->started);
@@ -526,8 +523,7 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
         bool maybe = op->sent &&
             libxl__pcid_command_writes(op->request.command);
 
-        if (rc == ERROR_NOT_READY && !op->retried && !maybe &&
-            !op_set_deadline(gc, op, PCID_CONNECT_MS)) {
+        if (rc == ERROR_NOT_READY && !op->retried && !maybe) {
             op->retried = true;
             op->sent = false;
             continue;
@@ -573,7 +569,7 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
     if (rc == ERROR_TIMEDOUT && !op->sent) {
         LOG(ERROR, "xl pcid in domain %u did not answer within %d s (%s):"
             " check that it runs there, and that neither it nor the domain"
-            " is stopped or paused", client->owner, PCID_CONNECT_MS / 1000,
+            " is stopped or paused", client->owner, PCID_SILENCE_MS / 1000,
             op_text(gc, op));
         client_fail(egc, client); /* must be last */
         return;

@@ -443,7 +443,7 @@ static const char *conn_open(libxl__gc *gc, pcid_server *server,
 
     conn->vc.ao = server->ao;
     conn->vc.peer = client;
-    conn->vc.connect_ms = PCID_CONNECT_MS;
+    conn->vc.connect_ms = PCID_SILENCE_MS;
     conn->vc.stall_ms = PCID_STALL_MS;
     conn->vc.idle_ms = PCID_IDLE_MS;
     conn->vc.message_max = PCID_REQUEST_MAX;

@@ -84,18 +84,24 @@ static bool space(char c)
 }
 
 /*
- * What is wrong with the text, if it is JSON at all, or NULL: it must nest
- * no deeper than depth_max, and end where its first object does.
+ * What is wrong with the text, if it is JSON at all, or NULL: it must be
+ * printable ASCII, nest no deeper than depth_max, and end where its first
+ * object does.
  *
- * JSON libraries, and our own code to free a tree, recurse or allocate for
+ * JSON libraries quote what they do not understand in messages that are
+ * logged.  They, and our own code to free a tree, recurse or allocate for
  * each level; a peer could use that to exhaust the stack or the memory.
- * What follows a value is ignored by some.
+ * Some ignore what follows a value.
  */
 static const char *bad_shape(const char *text, size_t len, int depth_max)
 {
     bool in_string = false;
     int depth = 0;
     size_t i;
+
+    for (i = 0; i < len; i++)
+        if (text[i] < ' ' || text[i] > '~')
+            return "a byte that is not printable ASCII";
 
     for (i = 0; i < len; i++) {
         char c = text[i];
@@ -115,7 +121,7 @@ static const char *bad_shape(const char *text, size_t len, int depth_max)
     }
 
     while (++i < len)
-        if (!space(text[i])) return "more than one value";
+        if (text[i] != ' ') return "more than one value";
     return NULL;
 }
 
@@ -224,8 +230,6 @@ static int vchan_messages(libxl__egc *egc, libxl__vchan *vc)
         text[len] = '\0';
         if (len + strlen(MESSAGE_END) > vc->message_max)
             why = "message too long";
-        else if (strlen(text) != len)
-            why = "NUL byte in message";
         else
             why = bad_shape(text, len, vc->depth_max);
 
@@ -492,6 +496,10 @@ static void vchan_deadline(libxl__egc *egc, libxl__ev_time *ev,
 {
     EGC_GC;
     libxl__vchan *vc = CONTAINER_OF(ev, *vc, deadline);
+
+    /* If the ao is being aborted, its owner is about to close us. */
+    if (rc == ERROR_ABORTED)
+        return;
 
     if (rc == ERROR_TIMEDOUT && vc->connected && !vc->stalled)
         rc = 0;

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Faults.  The table is shared with child processes: a fault that strikes in
+ * one of them has struck.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "standin.h"
+
+#define FAULTS_MAX 32
+
+int standin_domid;
+
+struct fault {
+    char op[32], match[96];
+    int errnoval, skip, times, hits;
+    int blocked; /* processes that are in fault_block */
+    int released; /* nothing is blocked any more */
+};
+
+static struct {
+    int num;
+    struct fault faults[FAULTS_MAX];
+} *shared;
+
+static int release_fds[FAULTS_MAX], wake_fd, struck;
+
+static int new_eventfd(int flags)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | flags);
+
+    assert(fd >= 0);
+    return fd;
+}
+
+static void __attribute__((constructor)) fault_init(void)
+{
+    int i;
+
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert(shared != MAP_FAILED);
+    for (i = 0; i < FAULTS_MAX; i++)
+        release_fds[i] = new_eventfd(EFD_SEMAPHORE);
+    wake_fd = new_eventfd(EFD_NONBLOCK);
+}
+
+int fault_inject(const char *op, const char *match, int errnoval, int skip,
+                 int times)
+{
+    struct fault *f = &shared->faults[shared->num];
+
+    assert(shared->num < FAULTS_MAX);
+    memset(f, 0, sizeof(*f));
+    snprintf(f->op, sizeof(f->op), "%s", op);
+    snprintf(f->match, sizeof(f->match), "%s", match);
+    f->errnoval = errnoval;
+    f->skip = skip;
+    f->times = times;
+    return shared->num++;
+}
+
+int fault_hits(int fault)
+{
+    return shared->faults[fault].hits;
+}
+
+int fault_take(const char *op, const char *what)
+{
+    int i;
+
+    for (i = 0; i < shared->num; i++) {
+        struct fault *f = &shared->faults[i];
+
+        if (strcmp(f->op, op) || !strstr(what, f->match))
+            continue;
+        if (f->skip) {
+            f->skip--;
+            continue;
+        }
+        if (f->hits >= f->times)
+            continue;
+        f->hits++;
+        struck = i;
+        errno = f->errnoval > 0 ? f->errnoval : 0;
+        return f->errnoval;
+    }
+    return 0;
+}
+
+void fault_block(void)
+{
+    struct fault *f = &shared->faults[struck];
+    uint64_t n = 1;
+
+    __sync_fetch_and_add(&f->blocked, 1);
+    if (write(wake_fd, &n, sizeof(n)) != sizeof(n))
+        _exit(126);
+    if (read(release_fds[struck], &n, sizeof(n)) != sizeof(n))
+        _exit(126);
+    __sync_fetch_and_sub(&f->blocked, 1);
+}
+
+void fault_release(int fault)
+{
+    uint64_t n = 1000;
+
+    if (shared->faults[fault].released) return;
+    /* What has not come to block yet is not to block then. */
+    shared->faults[fault].released = 1;
+    __sync_synchronize();
+    if (write(release_fds[fault], &n, sizeof(n)) != sizeof(n))
+        abort();
+}
+
+int fault_blocked(void)
+{
+    int i, n = 0;
+
+    for (i = 0; i < shared->num; i++)
+        if (!shared->faults[i].released)
+            n += __sync_fetch_and_add(&shared->faults[i].blocked, 0);
+    return n;
+}
+
+int fault_wake_fd(void)
+{
+    return wake_fd;
+}
+
+void fault_wake_clear(void)
+{
+    uint64_t n;
+
+    if (read(wake_fd, &n, sizeof(n)) < 0) {}
+}
+
+void faults_clear(void)
+{
+    int i;
+
+    for (i = 0; i < shared->num; i++) {
+        fault_release(i);
+        /* Who is still to notice has the old one. */
+        close(release_fds[i]);
+        release_fds[i] = new_eventfd(EFD_SEMAPHORE);
+    }
+    shared->num = 0;
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The files of the PCI bus and of pciback.
+ *
+ * They are in a temporary directory.  What the code under test does with a
+ * path below /sys/bus/pci (and with one below Xen's run directory) is done
+ * there, by means of the linker's --wrap; and when it writes to a file that
+ * makes the kernel do something, that is done here, with the errors that
+ * Linux would give.
+ */
+
+#define _GNU_SOURCE
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "standin.h"
+
+#define PCI     "/sys/bus/pci"
+#define FDS_MAX 4096
+
+/* Shared with child processes, which are who writes in the server */
+static struct {
+    int accesses[64]; /* of each domain */
+    size_t used;
+    char text[8192];
+} *writes;
+
+/* libxl's, which is where Xen's run directory is known */
+const char *libxl__run_dir_path(void);
+
+static char dir[96]; /* stands for /sys/bus/pci */
+static char top[128]; /* "run" in it stands for Xen's run directory */
+
+/* For each fd that is open there, the path below /sys/bus/pci */
+static char *fd_path[FDS_MAX];
+
+int __real_open(const char *path, int flags, ...);
+FILE *__real_fopen(const char *path, const char *mode);
+int __real_lstat(const char *path, struct stat *st);
+int __real_access(const char *path, int mode);
+ssize_t __real_readlink(const char *path, char *buf, size_t size);
+DIR *__real_opendir(const char *path);
+ssize_t __real_read(int fd, void *buf, size_t size);
+ssize_t __real_write(int fd, const void *buf, size_t size);
+int __real_close(int fd);
+int __real_mkdir(const char *path, mode_t mode);
+
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+FILE *__wrap_fopen(const char *path, const char *mode);
+FILE *__wrap_fopen64(const char *path, const char *mode);
+int __wrap_lstat(const char *path, struct stat *st);
+int __wrap_lstat64(const char *path, struct stat *st);
+int __wrap_access(const char *path, int mode);
+ssize_t __wrap_readlink(const char *path, char *buf, size_t size);
+DIR *__wrap_opendir(const char *path);
+ssize_t __wrap_read(int fd, void *buf, size_t size);
+ssize_t __wrap_write(int fd, const void *buf, size_t size);
+int __wrap_close(int fd);
+int __wrap_mkdir(const char *path, mode_t mode);
+
+/*
+ * Paths
+ */
+
+static const char *below_pci(const char *path)
+{
+    size_t len = strlen(PCI);
+
+    return !strncmp(path, PCI, len) && path[len] == '/' ? path + len + 1
+                                                       : NULL;
+}
+
+/* Where it really is */
+static const char *where(const char *path, char buf[PATH_MAX])
+{
+    const char *run = libxl__run_dir_path(), *rel = below_pci(path);
+    size_t len = strlen(run);
+
+    if (rel) {
+        __sync_fetch_and_add(&writes->accesses[standin_domid], 1);
+        snprintf(buf, PATH_MAX, "%s/%s", dir, rel);
+        return buf;
+    }
+    if (!strncmp(path, run, len) && (path[len] == '/' || !path[len])) {
+        snprintf(buf, PATH_MAX, "%s/run%s", top, path + len);
+        return buf;
+    }
+    return path;
+}
+
+/* A path in our directory */
+static char *at(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static char *at(const char *fmt, ...)
+{
+    static char bufs[4][PATH_MAX];
+    static int next;
+    char *buf = bufs[next++ % 4];
+    va_list ap;
+    int len;
+
+    len = snprintf(buf, PATH_MAX, "%s/", dir);
+    va_start(ap, fmt);
+    vsnprintf(buf + len, PATH_MAX - len, fmt, ap);
+    va_end(ap);
+    return buf;
+}
+
+static void put(const char *path, const char *text)
+{
+    FILE *f = __real_fopen(path, "w");
+
+    assert(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static const char *get(const char *path, char *buf, size_t size)
+{
+    FILE *f = __real_fopen(path, "r");
+    size_t len;
+
+    buf[0] = '\0';
+    if (!f) return buf;
+    len = fread(buf, 1, size - 1, f);
+    buf[len] = '\0';
+    fclose(f);
+    return buf;
+}
+
+static bool exists(const char *path)
+{
+    struct stat st;
+
+    return !__real_lstat(path, &st);
+}
+
+/*
+ * What the kernel does
+ */
+
+static const char *driver_of(const char *sbdf, char buf[PATH_MAX])
+{
+    ssize_t len = __real_readlink(at("devices/%s/driver", sbdf), buf,
+                                  PATH_MAX - 1);
+
+    if (len < 0) return "";
+    buf[len] = '\0';
+    return strrchr(buf, '/') ? strrchr(buf, '/') + 1 : buf;
+}
+
+static bool has_slot(const char *sbdf)
+{
+    char slots[4096];
+
+    return strstr(get(at("drivers/pciback/slots"), slots, sizeof(slots)),
+                  sbdf);
+}
+
+static int do_bind(const char *driver, const char *sbdf)
+{
+    char native[64], buf[PATH_MAX];
+
+    if (!exists(at("devices/%s", sbdf))) return ENODEV;
+    get(at("devices/%s/.native", sbdf), native, sizeof(native));
+    if (strcmp(driver, "pciback") ? strcmp(driver, native) : !has_slot(sbdf))
+        return ENODEV;
+    if (*driver_of(sbdf, buf)) return EBUSY;
+
+    snprintf(buf, sizeof(buf), "../../../../bus/pci/drivers/%s", driver);
+    if (symlink(buf, at("devices/%s/driver", sbdf))) abort();
+    snprintf(buf, sizeof(buf), "../../devices/%s", sbdf);
+    if (symlink(buf, at("drivers/%s/%s", driver, sbdf))) abort();
+    return 0;
+}
+
+static int do_unbind(const char *driver, const char *sbdf)
+{
+    char buf[PATH_MAX];
+
+    if (strcmp(driver_of(sbdf, buf), driver)) return ENODEV;
+    unlink(at("devices/%s/driver", sbdf));
+    unlink(at("drivers/%s/%s", driver, sbdf));
+    return 0;
+}
+
+static int do_slots(bool add, const char *sbdf)
+{
+    char slots[4096], line[32], *found;
+    size_t len;
+
+    get(at("drivers/pciback/slots"), slots, sizeof(slots));
+    snprintf(line, sizeof(line), "%s\n", sbdf);
+    len = strlen(line);
+    if (add) {
+        assert(strlen(slots) + len < sizeof(slots));
+        strcat(slots, line);
+    } else {
+        found = strstr(slots, line);
+        if (!found) return ENOENT;
+        memmove(found, found + len, strlen(found + len) + 1);
+    }
+    put(at("drivers/pciback/slots"), slots);
+    return 0;
+}
+
+/* A write to a file makes the kernel do something, or fail. */
+static int act(const char *path, const char *value)
+{
+    char driver[64], file[64], buf[PATH_MAX];
+
+    if (sscanf(path, "drivers/%63[^/]/%63s", driver, file) == 2) {
+        if (!strcmp(file, "bind"))
+            return do_bind(driver, value);
+        if (!strcmp(file, "unbind"))
+            return do_unbind(driver, value);
+        if (!strcmp(file, "new_slot"))
+            return do_slots(true, value);
+        if (!strcmp(file, "remove_slot"))
+            return do_slots(false, value);
+        if (!strcmp(file, "permissive"))
+            return strcmp(driver_of(value, buf), "pciback") ? ENODEV : 0;
+        if (!strcmp(file, "do_flr"))
+            return has_slot(value) ? 0 : ENODEV;
+    }
+    if (strstr(path, "/reset"))
+        return strcmp(value, "1") ? EINVAL : 0;
+    return EACCES;
+}
+
+/*
+ * The wrapped functions
+ */
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    const char *rel = below_pci(path);
+    char buf[PATH_MAX];
+    mode_t mode = 0;
+    va_list ap;
+    int fd;
+
+    if (flags & O_CREAT) {
+        va_start(ap, flags);
+        mode = va_arg(ap, int);
+        va_end(ap);
+    }
+    if (fault_take("open", path)) return -1;
+    fd = __real_open(where(path, buf), flags, mode);
+    if (fd >= 0 && rel) {
+        assert(fd < FDS_MAX);
+        free(fd_path[fd]);
+        fd_path[fd] = strdup(rel);
+    }
+    return fd;
+}
+
+int __wrap_open64(const char *path, int flags, ...)
+{
+    va_list ap;
+    mode_t mode = 0;
+
+    if (flags & O_CREAT) {
+        va_start(ap, flags);
+        mode = va_arg(ap, int);
+        va_end(ap);
+    }
+    return __wrap_open(path, flags, mode);
+}
+
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+    char buf[PATH_MAX];
+
+    if (fault_take("open", path)) return NULL;
+    return __real_fopen(where(path, buf), mode);
+}
+
+FILE *__wrap_fopen64(const char *path, const char *mode)
+{
+    return __wrap_fopen(path, mode);
+}
+
+int __wrap_lstat(const char *path, struct stat *st)
+{
+    char buf[PATH_MAX];
+
+    if (fault_take("lstat", path)) return -1;
+    return __real_lstat(where(path, buf), st);
+}
+
+int __wrap_lstat64(const char *path, struct stat *st)
+{
+    return __wrap_lstat(path, st);
+}
+
+int __wrap_access(const char *path, int mode)
+{
+    char buf[PATH_MAX];
+
+    if (fault_take("access", path)) return -1;
+    return __real_access(where(path, buf), mode);
+}
+
+ssize_t __wrap_readlink(const char *path, char *buf, size_t size)
+{
+    char real[PATH_MAX];
+
+    if (fault_take("readlink", path)) return -1;
+    return __real_readlink(where(path, real), buf, size);
+}
+
+DIR *__wrap_opendir(const char *path)
+{
+    char buf[PATH_MAX];
+
+    if (fault_take("opendir", path)) return NULL;
+    return __real_opendir(where(path, buf));
+}
+
+ssize_t __wrap_read(int fd, void *buf, size_t size)
+{
+    const char *path = fd >= 0 && fd < FDS_MAX ? fd_path[fd] : NULL;
+
+    if (path && fault_take("read", path)) return -1;
+    return __real_read(fd, buf, size);
+}
+
+ssize_t __wrap_write(int fd, const void *buf, size_t size)
+{
+    const char *path = fd >= 0 && fd < FDS_MAX ? fd_path[fd] : NULL;
+    char value[64];
+    int err;
+
+    if (!path) return __real_write(fd, buf, size);
+
+    snprintf(value, sizeof(value), "%.*s", (int)size, (const char *)buf);
+    writes->used += snprintf(writes->text + writes->used,
+                             sizeof(writes->text) - writes->used,
+                             "%s %s\n", path, value);
+    assert(writes->used < sizeof(writes->text));
+
+    err = fault_take("write", path);
+    if (err == FAULT_BLOCK)
+        fault_block();
+    if (err == FAULT_DIE)
+        _exit(1);
+    if (err <= 0)
+        err = act(path, value);
+    if (err) {
+        errno = err;
+        return -1;
+    }
+    return size;
+}
+
+int __wrap_close(int fd)
+{
+    if (fd >= 0 && fd < FDS_MAX) {
+        free(fd_path[fd]);
+        fd_path[fd] = NULL;
+    }
+    return __real_close(fd);
+}
+
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+    char buf[PATH_MAX];
+
+    if (fault_take("mkdir", path)) return -1;
+    return __real_mkdir(where(path, buf), mode);
+}
+
+/*
+ * For the tests: see standin.h
+ */
+
+static int remove_one(const char *path, const struct stat *st, int flag,
+                      struct FTW *ftw)
+{
+    return remove(path);
+}
+
+void sysfs_cleanup(void)
+{
+    if (*top)
+        nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    *dir = *top = '\0';
+}
+
+static void make_driver(const char *name)
+{
+    if (mkdir(at("drivers/%s", name), 0700)) abort();
+    put(at("drivers/%s/bind", name), "");
+    put(at("drivers/%s/unbind", name), "");
+}
+
+void sysfs_reset(bool pciback)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    if (!writes) {
+        writes = mmap(NULL, sizeof(*writes), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert(writes != MAP_FAILED);
+        atexit(sysfs_cleanup);
+    }
+    memset(writes->accesses, 0, sizeof(writes->accesses));
+    writes->used = 0;
+    writes->text[0] = '\0';
+
+    sysfs_cleanup();
+    snprintf(top, sizeof(top) - 5, "%s/pcid-test.XXXXXX",
+             tmp && strlen(tmp) < 64 ? tmp : "/tmp");
+    if (!mkdtemp(top)) {
+        perror("mkdtemp");
+        exit(1);
+    }
+    snprintf(dir, sizeof(dir), "%.80s/pci", top);
+    if (mkdir(dir, 0700) || mkdir(at("devices"), 0700) ||
+        mkdir(at("drivers"), 0700))
+        abort();
+    make_driver("e1000");
+    make_driver("nvme");
+    if (pciback) {
+        make_driver("pciback");
+        put(at("drivers/pciback/new_slot"), "");
+        put(at("drivers/pciback/remove_slot"), "");
+        put(at("drivers/pciback/permissive"), "");
+        put(at("drivers/pciback/slots"), "");
+    }
+}
+
+void sysfs_add_device(const char *sbdf, const char *native,
+                      const char *bound)
+{
+    int i;
+    char resource[1024];
+    size_t used = 0;
+
+    if (mkdir(at("devices/%s", sbdf), 0700)) abort();
+    put(at("devices/%s/vendor", sbdf), "0x8086\n");
+    put(at("devices/%s/device", sbdf), "0x100e\n");
+    put(at("devices/%s/class", sbdf), "0x020000\n");
+    put(at("devices/%s/irq", sbdf), "11\n");
+    put(at("devices/%s/.native", sbdf), native);
+    put(at("devices/%s/reset", sbdf), "");
+
+    /* An e1000: memory, I/O ports, ROM */
+    for (i = 0; i < 13; i++) {
+        const char *line =
+            i == 0 ? "0x00000000febc0000 0x00000000febdffff "
+                     "0x0000000000040200\n" :
+            i == 1 ? "0x000000000000c000 0x000000000000c03f "
+                     "0x0000000000040101\n" :
+            i == 6 ? "0x00000000feb80000 0x00000000febbffff "
+                     "0x0000000000046200\n" :
+                     "0x0000000000000000 0x0000000000000000 "
+                     "0x0000000000000000\n";
+
+        used += snprintf(resource + used, sizeof(resource) - used, "%s",
+                         line);
+    }
+    put(at("devices/%s/resource", sbdf), resource);
+
+    if (bound) {
+        if (!strcmp(bound, "pciback"))
+            do_slots(true, sbdf);
+        if (do_bind(bound, sbdf)) abort();
+    }
+}
+
+void sysfs_remove_device(const char *sbdf)
+{
+    char buf[PATH_MAX];
+
+    if (*driver_of(sbdf, buf))
+        unlink(at("drivers/%s/%s", driver_of(sbdf, buf), sbdf));
+    nftw(at("devices/%s", sbdf), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void sysfs_put(const char *path, const char *text)
+{
+    if (text)
+        put(at("%s", path), text);
+    else
+        unlink(at("%s", path));
+}
+
+void sysfs_link(const char *path, const char *target)
+{
+    unlink(at("%s", path));
+    if (symlink(target, at("%s", path))) abort();
+}
+
+const char *sysfs_driver(const char *sbdf)
+{
+    static char buf[PATH_MAX];
+
+    return driver_of(sbdf, buf);
+}
+
+const char *sysfs_slots(void)
+{
+    static char slots[4096];
+
+    return get(at("drivers/pciback/slots"), slots, sizeof(slots));
+}
+
+const char *sysfs_writes(void)
+{
+    static char copy[sizeof(writes->text)];
+
+    strcpy(copy, writes->text);
+    writes->used = 0;
+    writes->text[0] = '\0';
+    return copy;
+}
+
+int sysfs_accesses(int domid)
+{
+    return writes->accesses[domid];
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

@@ -1,0 +1,951 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The pcid protocol: requests, replies and greetings to text and back, and
+ * everything that is no valid message.
+ */
+
+#include "libxl_osdeps.h" /* must come before any other headers */
+
+#include "harness.h"
+
+static libxl_ctx *ctx;
+
+/* A long string for a test to put somewhere */
+static char *repeat(libxl__gc *gc, char c, size_t n)
+{
+    char *s = libxl__zalloc(gc, n + 1);
+
+    memset(s, c, n);
+    return s;
+}
+
+/*
+ * Values
+ */
+
+static void sbdf_valid(void)
+{
+    static const struct {
+        const char *text;
+        libxl__pci_sbdf sbdf;
+    } t[] = {
+        { "0000:00:00.0", { 0, 0, 0, 0 } },
+        { "0000:03:1f.7", { 0, 3, 0x1f, 7 } },
+        { "ffff:ff:1f.7", { 0xffff, 0xff, 0x1f, 7 } },
+        { "abcd:ef:0a.1", { 0xabcd, 0xef, 0x0a, 1 } },
+    };
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        libxl__pci_sbdf s = { 1, 1, 1, 1 };
+
+        ok(libxl__pci_sbdf_parse(t[i].text, &s) &&
+           s.domain == t[i].sbdf.domain && s.bus == t[i].sbdf.bus &&
+           s.dev == t[i].sbdf.dev && s.func == t[i].sbdf.func,
+           "%s", t[i].text);
+    }
+}
+
+static void sbdf_invalid(void)
+{
+    static const char *const t[] = {
+        "", " ", "0", "0000", "0000:", "0000:00", "0000:00:00",
+        "0000:00:00.", "0000:00:00.0 ", " 0000:00:00.0", "0000:00:00.0\n",
+        "0000:00:00.00", "0000:00:00.8", "0000:00:00.f", "0000:00:20.0",
+        "0000:00:ff.0", "0000:100:00.0", "10000:00:00.0", "000:00:00.0",
+        "0000:0:00.0", "0000:00:0.0", "00:00.0", "0000:00:00:0",
+        "0000.00.00.0", "0000:00:00,0", "000g:00:00.0", "0000:0g:00.0",
+        "0000:00:0g.0", "0000:00:00.g", "ABCD:00:00.0", "0000:AB:00.0",
+        "0000:00:1F.0", "0x00:00:00.0", "-000:00:00.0", "+000:00:00.0",
+        "0000:-1:00.0", "0000:+1:00.0", "0000: 1:00.0", "0000:00: 1.0",
+        "0000:00:00.-", "../0:00:00.0", "0000:00:00.0/", "0000:00:00.0:",
+        "0000:00:00.0@1", "0000:00:00.*",
+    };
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        libxl__pci_sbdf s = { 1, 2, 3, 4 };
+
+        ok(!libxl__pci_sbdf_parse(t[i], &s) && s.domain == 1 && s.bus == 2 &&
+           s.dev == 3 && s.func == 4, "\"%s\" is refused, and changes nothing",
+           t[i]);
+    }
+}
+
+static void sbdf_every_range(void)
+{
+    unsigned d, f, wrong = 0;
+    libxl__pci_sbdf s;
+    char text[32];
+
+    for (d = 0; d < 256; d++)
+        for (f = 0; f < 16; f++) {
+            sprintf(text, "0001:02:%02x.%x", d, f);
+            if (libxl__pci_sbdf_parse(text, &s) != (d < 32 && f < 8))
+                wrong++;
+        }
+    is_int(wrong, 0, "every device and function number");
+}
+
+static void driver_names(void)
+{
+    static const char *const good[] = {
+        "e1000", "pciback", "xen-pciback", "8139cp", "a", "nvme.0",
+        "MPT SAS", "a..b",
+    };
+    static const char *const bad[] = {
+        "", ".", "..", ".hidden", "/", "a/b", "../pciback", "a/../b",
+        "/etc", "a\n", "a\tb", "\x7f", "a\x80", "\xc3\xa9",
+    };
+    GC_INIT(ctx);
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(good); i++)
+        ok(libxl__pci_driver_ok(good[i]), "\"%s\" can be a driver", good[i]);
+    for (i = 0; i < ARRAY_SIZE(bad); i++)
+        ok(!libxl__pci_driver_ok(bad[i]), "\"%s\" cannot be one", bad[i]);
+    ok(libxl__pci_driver_ok(repeat(gc, 'a', PCID_DRIVER_MAX)),
+       "%d bytes are not too long", PCID_DRIVER_MAX);
+    ok(!libxl__pci_driver_ok(repeat(gc, 'a', PCID_DRIVER_MAX + 1)),
+       "%d bytes are", PCID_DRIVER_MAX + 1);
+    GC_FREE;
+}
+
+/*
+ * Requests
+ */
+
+static bool same_sbdf(const libxl__pci_sbdf *a, const libxl__pci_sbdf *b)
+{
+    return a->domain == b->domain && a->bus == b->bus && a->dev == b->dev &&
+        a->func == b->func;
+}
+
+static void request_round_trip(libxl__gc *gc, int64_t id,
+                               const libxl__hostpci_request *request,
+                               const char *name)
+{
+    const char *text = libxl__pcid_encode_request(gc, id, request);
+    libxl__hostpci_request got;
+    libxl__hostpci_reply error;
+    bool has_id = false;
+    int64_t got_id = -1;
+    int rc;
+
+    ok(!strstr(text, PCID_MESSAGE_END), "%s: no end within the text", name);
+    ok(strlen(text) < 400, "%s: far below the limit for requests", name);
+    rc = libxl__pcid_decode_request(gc, json(gc, text), &has_id, &got_id,
+                                    &got, &error);
+    if (!ok(!rc, "%s: is decoded", name)) return;
+    ok(has_id && got_id == id, "%s: id %"PRId64, name, id);
+    ok(got.command == request->command && got.dir == request->dir &&
+       got.attr == request->attr && got.file == request->file &&
+       same_sbdf(&got.sbdf, &request->sbdf), "%s: the same values", name);
+    is_str(got.driver, request->driver, "%s: driver", name);
+}
+
+static void requests_round_trip(void)
+{
+    GC_INIT(ctx);
+    const libxl__pci_sbdf sbdf = { 0xffff, 0xfe, 0x1f, 7 };
+    libxl__hostpci_command c;
+    int i;
+
+    for (c = 0; c < LIBXL__HOSTPCI_COMMANDS; c++) {
+        libxl__hostpci_request r = { .command = c };
+        int n = c == LIBXL__HOSTPCI_LS || c == LIBXL__HOSTPCI_EXISTS ? 3 :
+            c == LIBXL__HOSTPCI_READ_HEX ? 4 :
+            c == LIBXL__HOSTPCI_WRITE ? 5 : 1;
+
+        if (c != LIBXL__HOSTPCI_LS) r.sbdf = sbdf;
+        for (i = 0; i < n; i++) {
+            if (c == LIBXL__HOSTPCI_LS || c == LIBXL__HOSTPCI_EXISTS)
+                r.dir = i;
+            if (c == LIBXL__HOSTPCI_READ_HEX)
+                r.attr = i;
+            if (c == LIBXL__HOSTPCI_WRITE) {
+                r.file = i;
+                if (i == LIBXL__HOSTPCI_FILE_DRIVER_BIND)
+                    r.driver = "a \"quoted\" \\driver";
+            }
+            request_round_trip(gc, i ? INT64_MAX : 0, &r,
+                               libxl__pcid_request_text(gc, &r));
+        }
+    }
+    GC_FREE;
+}
+
+static void request_wire_form(void)
+{
+    GC_INIT(ctx);
+    libxl__hostpci_request r = {
+        .command = LIBXL__HOSTPCI_WRITE,
+        .file = LIBXL__HOSTPCI_FILE_DRIVER_BIND,
+        .sbdf = { 0, 3, 0, 0 },
+        .driver = "e1000",
+    };
+    char *text = libxl__pcid_encode_request(gc, 7, &r), *from, *to;
+
+    for (from = to = text; *from; from++)
+        if (*from != ' ' && *from != '\n') *to++ = *from;
+    *to = '\0';
+    is_str(text, "{\"execute\":\"write\",\"id\":7,\"arguments\":{"
+           "\"file_id\":\"driver_bind\",\"driver\":\"e1000\","
+           "\"sbdf\":\"0000:03:00.0\"}}", "as the protocol has it");
+    is_str(libxl__pcid_request_text(gc, &r),
+           "write driver_bind e1000 0000:03:00.0", "as logs have it");
+    GC_FREE;
+}
+
+static void requests_invalid(void)
+{
+    static const struct {
+        const char *text, *desc;
+        libxl__hostpci_class class;
+        int64_t id; /* -1: none can be read */
+    } t[] = {
+#define ARG LIBXL__HOSTPCI_BAD_ARGUMENT
+#define CMD LIBXL__HOSTPCI_BAD_COMMAND
+        { "{}", "id", ARG, -1 },
+        { "{\"id\":1}", "execute", CMD, 1 },
+        { "{\"id\":1,\"execute\":7,\"arguments\":{}}", "execute", CMD, 1 },
+        { "{\"id\":1,\"execute\":null,\"arguments\":{}}", "execute", CMD, 1 },
+        { "{\"id\":1,\"execute\":[\"ls\"],\"arguments\":{}}", "execute", CMD,
+          1 },
+        { "{\"id\":1,\"execute\":\"\",\"arguments\":{}}", "unknown", CMD, 1 },
+        { "{\"id\":1,\"execute\":\"LS\",\"arguments\":{}}", "LS", CMD, 1 },
+        { "{\"id\":1,\"execute\":\"ls \",\"arguments\":{}}", "unknown", CMD,
+          1 },
+        { "{\"id\":1,\"execute\":\"rm\",\"arguments\":{}}", "rm", CMD, 1 },
+        { "{\"execute\":\"ls\",\"arguments\":{\"dir_id\":\"pci_devices\"}}",
+          "id", ARG, -1 },
+#define WITH_ID(id) \
+    "{\"execute\":\"ls\",\"arguments\":{\"dir_id\":\"pci_devices\"}," \
+    "\"id\":" id "}"
+        { WITH_ID("-1"), "id", ARG, -1 },
+        { WITH_ID("-9223372036854775808"), "id", ARG, -1 },
+        { WITH_ID("1.0"), "id", ARG, -1 },
+        { WITH_ID("1e3"), "id", ARG, -1 },
+        { WITH_ID("9223372036854775808"), "id", ARG, -1 },
+        { WITH_ID("1e400"), "id", ARG, -1 },
+        { WITH_ID("\"1\""), "id", ARG, -1 },
+        { WITH_ID("null"), "id", ARG, -1 },
+        { WITH_ID("true"), "id", ARG, -1 },
+        { WITH_ID("[1]"), "id", ARG, -1 },
+        { WITH_ID("{}"), "id", ARG, -1 },
+        { WITH_ID("1,\"id\":2"), "twice", ARG, 1 },
+        { WITH_ID("1,\"execute\":\"ls\""), "twice", ARG, 1 },
+        { WITH_ID("1,\"arguments\":{}"), "twice", ARG, 1 },
+        { WITH_ID("1,\"return\":[]"), "return", ARG, 1 },
+        { WITH_ID("1,\"extra\":0"), "extra", ARG, 1 },
+        { WITH_ID("1,\"\":0"), "unknown", ARG, 1 },
+#define ARGS(cmd, args) \
+    "{\"execute\":\"" cmd "\",\"id\":5,\"arguments\":" args "}"
+        { "{\"execute\":\"ls\",\"id\":5}", "arguments", ARG, 5 },
+        { ARGS("ls", "null"), "arguments", ARG, 5 },
+        { ARGS("ls", "[]"), "arguments", ARG, 5 },
+        { ARGS("ls", "\"pci_devices\""), "arguments", ARG, 5 },
+        { ARGS("ls", "{}"), "dir_id", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":1}"), "no string", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":null}"), "no string", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":[\"pci_devices\"]}"), "no string", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":\"\"}"), "cannot be", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":\"/sys\"}"), "cannot be", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":\"..\"}"), "cannot be", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":\"PCI_DEVICES\"}"), "cannot be", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":\"pci_devices\","
+               "\"dir_id\":\"pci_devices\"}"), "twice", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":\"pci_devices\","
+               "\"sbdf\":\"0000:00:00.0\"}"), "sbdf", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":\"pci_devices\",\"path\":\"/\"}"), "path",
+          ARG, 5 },
+        { ARGS("exists", "{\"dir_id\":\"pci_devices\"}"), "sbdf", ARG, 5 },
+        { ARGS("exists", "{\"sbdf\":\"0000:00:00.0\"}"), "dir_id", ARG, 5 },
+        { ARGS("exists", "{\"dir_id\":\"pci_devices\",\"sbdf\":0}"),
+          "no string", ARG, 5 },
+        { ARGS("exists", "{\"dir_id\":\"pci_devices\","
+               "\"sbdf\":\"0000:00:20.0\"}"), "cannot be", ARG, 5 },
+        { ARGS("read_hex", "{\"sbdf\":\"0000:00:00.0\"}"), "attr_id", ARG,
+          5 },
+        { ARGS("read_hex", "{\"attr_id\":\"config\","
+               "\"sbdf\":\"0000:00:00.0\"}"), "config", ARG, 5 },
+        { ARGS("read_hex", "{\"attr_id\":\"../vendor\","
+               "\"sbdf\":\"0000:00:00.0\"}"), "cannot be", ARG, 5 },
+        { ARGS("read_resources", "{}"), "sbdf", ARG, 5 },
+        { ARGS("unbind", "{\"sbdf\":\"0000:00:00.0/..\"}"), "cannot be", ARG,
+          5 },
+        { ARGS("reset", "{\"sbdf\":\"\"}"), "cannot be", ARG, 5 },
+        { ARGS("query", "{}"), "sbdf", ARG, 5 },
+        { ARGS("assign", "{\"sbdf\":null}"), "no string", ARG, 5 },
+        { ARGS("unassign", "{\"sbdf\":{}}"), "no string", ARG, 5 },
+        { ARGS("assign", "{\"sbdf\":\"0000:00:00.0\",\"driver\":\"a\"}"),
+          "driver", ARG, 5 },
+        { ARGS("write", "{\"sbdf\":\"0000:00:00.0\"}"), "file_id", ARG, 5 },
+        { ARGS("write", "{\"sbdf\":\"0000:00:00.0\",\"file_id\":\"bind\"}"),
+          "cannot be", ARG, 5 },
+        { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
+               "\"file_id\":\"driver_bind\"}"), "missing", ARG, 5 },
+        { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
+               "\"file_id\":\"driver_bind\",\"driver\":3}"), "no string",
+          ARG, 5 },
+        { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
+               "\"file_id\":\"driver_bind\",\"driver\":\"\"}"), "no name",
+          ARG, 5 },
+        { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
+               "\"file_id\":\"driver_bind\",\"driver\":\"../e1000\"}"),
+          "no name", ARG, 5 },
+        { ARGS("write", "{\"driver\":\"../e1000\","
+               "\"file_id\":\"driver_bind\",\"sbdf\":\"0000:00:00.0\"}"),
+          "no name", ARG, 5 },
+        { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
+               "\"file_id\":\"driver_bind\",\"driver\":\"e1000/../..\"}"),
+          "no name", ARG, 5 },
+        { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
+               "\"file_id\":\"pciback_bind\",\"driver\":\"e1000\"}"),
+          "driver", ARG, 5 },
+#undef WITH_ID
+#undef ARGS
+#undef ARG
+#undef CMD
+    };
+    GC_INIT(ctx);
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        libxl__json_object *msg = json(gc, t[i].text);
+        libxl__hostpci_request request;
+        libxl__hostpci_reply error;
+        bool has_id;
+        int64_t id = -1;
+        int rc;
+
+        if (!msg) {
+            /* Some JSON libraries refuse numbers that are out of range. */
+            ok(true, "not JSON: %s", t[i].text);
+            continue;
+        }
+        rc = libxl__pcid_decode_request(gc, msg, &has_id, &id, &request,
+                                        &error);
+        is_int(rc, ERROR_INVAL, "refused: %s", t[i].text);
+        if (!rc) continue;
+        is_int(error.class, t[i].class, "class for %s", t[i].text);
+        has_str(error.desc, t[i].desc, "reason for %s", t[i].text);
+        is_int(has_id ? id : -1, t[i].id, "id of %s", t[i].text);
+    }
+    GC_FREE;
+}
+
+static void request_refusal_is_answered(void)
+{
+    GC_INIT(ctx);
+    char *name = repeat(gc, 'x', 3000), *text;
+    libxl__json_object *msg;
+    libxl__hostpci_request request;
+    libxl__hostpci_reply error, got;
+    bool has_id;
+    int64_t id;
+
+    msg = json(gc, GCSPRINTF("{\"execute\":\"%s\\u0001\",\"id\":1}", name));
+    libxl__pcid_decode_request(gc, msg, &has_id, &id, &request, &error);
+    text = libxl__pcid_encode_reply(gc, &id, NULL, &error);
+    memset(&request, 0, sizeof(request));
+    ok(!libxl__pcid_decode_reply(gc, json(gc, text), &request, &got),
+       "with a reply that can be read");
+    is_int(got.class, LIBXL__HOSTPCI_BAD_COMMAND, "of the right class");
+    ok(strlen(got.desc) <= PCID_DESC_MAX && !strchr(got.desc, 1),
+       "with a text that can be logged");
+    ok(strlen(text) < PCID_REQUEST_MAX, "of a moderate size: %zu",
+       strlen(text));
+    GC_FREE;
+}
+
+/*
+ * Replies
+ */
+
+static int decode(libxl__gc *gc, libxl__hostpci_command command,
+                  const char *text, libxl__hostpci_reply *reply)
+{
+    libxl__hostpci_request request = { .command = command };
+    libxl__json_object *msg = json(gc, text);
+
+    if (!msg) return ERROR_INVAL;
+    return libxl__pcid_decode_reply(gc, msg, &request, reply);
+}
+
+/* As a client would get what a server says */
+static int reply_through(libxl__gc *gc, const libxl__hostpci_request *request,
+                         const libxl__hostpci_reply *reply,
+                         libxl__hostpci_reply *got)
+{
+    const int64_t id = INT64_MAX;
+    const char *text = libxl__pcid_encode_reply(gc, &id, request, reply);
+    libxl__json_object *msg = json(gc, text);
+    libxl__pcid_kind kind;
+    bool has_id;
+    int64_t got_id;
+
+    kind = libxl__pcid_classify(msg, &has_id, &got_id);
+    if (!is_int(kind, LIBXL__PCID_REPLY, "%s: is a reply",
+                libxl__pcid_command_name(request->command)))
+        return ERROR_FAIL;
+    ok(has_id && got_id == id, "%s: has the id",
+       libxl__pcid_command_name(request->command));
+    return libxl__pcid_decode_reply(gc, msg, request, got);
+}
+
+static void reply_ls(void)
+{
+    GC_INIT(ctx);
+    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_LS };
+    libxl__hostpci_reply reply = { 0 }, got;
+    libxl__pci_sbdf sbdfs[3] = {
+        { 0, 0, 0, 0 }, { 0xffff, 0xff, 0x1f, 7 }, { 0, 3, 0, 1 },
+    };
+    int i;
+
+    ok(!reply_through(gc, &request, &reply, &got) && got.num_sbdfs == 0,
+       "an empty list");
+    reply.sbdfs = sbdfs;
+    reply.num_sbdfs = 3;
+    if (!ok(!reply_through(gc, &request, &reply, &got) &&
+            got.num_sbdfs == 3, "a list of three"))
+        goto out;
+    for (i = 0; i < 3; i++)
+        ok(same_sbdf(&got.sbdfs[i], &sbdfs[i]), "entry %d", i);
+
+    reply.num_sbdfs = 10000;
+    GCNEW_ARRAY(reply.sbdfs, reply.num_sbdfs);
+    ok(!reply_through(gc, &request, &reply, &got) && got.num_sbdfs == 10000,
+       "a list of ten thousand");
+
+ out:
+    GC_FREE;
+}
+
+static void reply_values(void)
+{
+    static const uint64_t max[] = { 0xffff, 0xffff, 0xffffff, INT32_MAX };
+    GC_INIT(ctx);
+    libxl__hostpci_request request = { 0 };
+    libxl__hostpci_reply reply = { 0 }, got;
+    int i;
+
+    request.command = LIBXL__HOSTPCI_EXISTS;
+    for (i = 0; i < 2; i++) {
+        reply.exists = i;
+        ok(!reply_through(gc, &request, &reply, &got) && got.exists == i,
+           "exists: %d", i);
+    }
+
+    request.command = LIBXL__HOSTPCI_READ_HEX;
+    for (i = 0; i < ARRAY_SIZE(max); i++) {
+        request.attr = i;
+        reply.value = max[i];
+        ok(!reply_through(gc, &request, &reply, &got) &&
+           got.value == max[i], "attribute %d: the largest value", i);
+        reply.value = 0;
+        ok(!reply_through(gc, &request, &reply, &got) && !got.value,
+           "attribute %d: 0", i);
+        reply.value = max[i] + 1;
+        ok(reply_through(gc, &request, &reply, &got),
+           "attribute %d: one more than that is refused", i);
+    }
+
+    request.command = LIBXL__HOSTPCI_UNBIND;
+    ok(!reply_through(gc, &request, &reply, &got) && !got.driver,
+       "unbind: no driver");
+    reply.driver = "a driver \"\\";
+    ok(!reply_through(gc, &request, &reply, &got), "unbind: a driver");
+    is_str(got.driver, reply.driver, "unbind: its name");
+
+    for (i = 0; i < 8; i++) {
+        reply.driver = i & 1 ? "e1000" : NULL;
+        reply.assigned = i & 2;
+        reply.pciback = i & 4;
+        request.command = LIBXL__HOSTPCI_QUERY;
+        ok(!reply_through(gc, &request, &reply, &got) &&
+           got.assigned == reply.assigned && got.pciback == reply.pciback &&
+           !got.driver == !reply.driver, "query: %d", i);
+        request.command = LIBXL__HOSTPCI_ASSIGN;
+        ok(!reply_through(gc, &request, &reply, &got) &&
+           got.assigned == reply.assigned && !got.driver == !reply.driver,
+           "assign: %d", i);
+        request.command = LIBXL__HOSTPCI_UNASSIGN;
+        ok(!reply_through(gc, &request, &reply, &got) &&
+           got.assigned == reply.assigned, "unassign: %d", i);
+    }
+    request.command = LIBXL__HOSTPCI_WRITE;
+    ok(!reply_through(gc, &request, &reply, &got), "write");
+    request.command = LIBXL__HOSTPCI_RESET;
+    ok(!reply_through(gc, &request, &reply, &got), "reset");
+    GC_FREE;
+}
+
+static void reply_resources(void)
+{
+    GC_INIT(ctx);
+    libxl__hostpci_request request = {
+        .command = LIBXL__HOSTPCI_READ_RESOURCES,
+    };
+    libxl__hostpci_reply reply = {
+        .resources = {
+            { 0xfebc0000, 0xfebdffff, PCID_RESOURCE_MEM },
+            { 1, UINT16_MAX, PCID_RESOURCE_IO },
+            { 0, 0, 0 },
+            { PCID_RESOURCE_ADDR_MAX, PCID_RESOURCE_ADDR_MAX,
+              PCID_RESOURCE_MEM | PCID_RESOURCE_PREFETCH |
+              PCID_RESOURCE_64BIT },
+        },
+    }, got;
+    int i;
+
+    if (ok(!reply_through(gc, &request, &reply, &got), "limits"))
+        for (i = 0; i < PCID_RESOURCES; i++)
+            ok(got.resources[i].start == reply.resources[i].start &&
+               got.resources[i].end == reply.resources[i].end &&
+               got.resources[i].flags == reply.resources[i].flags,
+               "resource %d", i);
+    GC_FREE;
+}
+
+static void reply_resources_invalid(void)
+{
+    static const struct {
+        const char *what, *text;
+    } t[] = {
+        { "no object", "0" },
+        { "null", "null" },
+        { "an array", "[1,2,3]" },
+        { "empty", "{}" },
+        { "no start", "{\"end\":0,\"flags\":0}" },
+        { "no end", "{\"start\":0,\"flags\":0}" },
+        { "no flags", "{\"start\":0,\"end\":0}" },
+        { "start is a string", "{\"start\":\"0\",\"end\":0,\"flags\":0}" },
+        { "end is a float", "{\"start\":4096,\"end\":8191.0,\"flags\":2}" },
+        { "flags is null", "{\"start\":0,\"end\":0,\"flags\":null}" },
+        { "a member too many",
+          "{\"start\":0,\"end\":0,\"flags\":0,\"size\":1}" },
+        { "start is there twice",
+          "{\"start\":4096,\"end\":8191,\"flags\":2,\"start\":0}" },
+        { "negative start", "{\"start\":-4096,\"end\":8191,\"flags\":2}" },
+        { "negative end", "{\"start\":4096,\"end\":-1,\"flags\":2}" },
+        { "wraps", "{\"start\":8192,\"end\":4095,\"flags\":2}" },
+        { "beyond the address space",
+          "{\"start\":4096,\"end\":4503599627370496,\"flags\":2}" },
+        { "all there is", "{\"start\":0,\"end\":9223372036854775807,"
+          "\"flags\":2}" },
+        { "beyond 64 bits", "{\"start\":4096,\"end\":18446744073709551615,"
+          "\"flags\":2}" },
+        { "from 0 on", "{\"start\":0,\"end\":4095,\"flags\":2}" },
+        { "flags of nothing", "{\"start\":0,\"end\":0,\"flags\":2}" },
+        { "neither memory nor ports",
+          "{\"start\":4096,\"end\":8191,\"flags\":0}" },
+        { "both memory and ports",
+          "{\"start\":4096,\"end\":8191,\"flags\":3}" },
+        { "neither, but prefetchable",
+          "{\"start\":4096,\"end\":8191,\"flags\":4}" },
+        { "an unknown flag", "{\"start\":4096,\"end\":8191,\"flags\":18}" },
+        { "negative flags", "{\"start\":4096,\"end\":8191,\"flags\":-2}" },
+        { "huge flags",
+          "{\"start\":4096,\"end\":8191,\"flags\":4294967298}" },
+        { "ports beyond 65535",
+          "{\"start\":49152,\"end\":65536,\"flags\":1}" },
+        { "64 bit ports", "{\"start\":49152,\"end\":49183,\"flags\":9}" },
+        { "prefetchable ports",
+          "{\"start\":49152,\"end\":49183,\"flags\":5}" },
+    };
+    static const char none[] = "{\"start\":0,\"end\":0,\"flags\":0}";
+    GC_INIT(ctx);
+    libxl__hostpci_reply reply;
+    char *list;
+    int i, n;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++)
+        for (n = 0; n < PCID_RESOURCES; n += PCID_RESOURCES - 1) {
+            int j;
+
+            list = "";
+            for (j = 0; j < PCID_RESOURCES; j++)
+                list = GCSPRINTF("%s%s%s", list, j ? "," : "",
+                                 j == n ? t[i].text : none);
+            is_int(decode(gc, LIBXL__HOSTPCI_READ_RESOURCES,
+                          GCSPRINTF("{\"return\":[%s],\"id\":0}", list),
+                          &reply),
+                   ERROR_INVAL, "%s, at %d", t[i].what, n);
+        }
+
+    list = (char *)none;
+    for (n = 1; n <= PCID_RESOURCES + 1; n++) {
+        is_int(decode(gc, LIBXL__HOSTPCI_READ_RESOURCES,
+                      GCSPRINTF("{\"return\":[%s],\"id\":0}", list), &reply),
+               n == PCID_RESOURCES ? 0 : ERROR_INVAL, "%d resources", n);
+        list = GCSPRINTF("%s,%s", list, none);
+    }
+    GC_FREE;
+}
+
+static void replies_invalid(void)
+{
+    static const struct {
+        libxl__hostpci_command command;
+        const char *value;
+    } t[] = {
+        { LIBXL__HOSTPCI_LS, "{}" },
+        { LIBXL__HOSTPCI_LS, "null" },
+        { LIBXL__HOSTPCI_LS, "\"0000:00:00.0\"" },
+        { LIBXL__HOSTPCI_LS, "[null]" },
+        { LIBXL__HOSTPCI_LS, "[0]" },
+        { LIBXL__HOSTPCI_LS, "[[]]" },
+        { LIBXL__HOSTPCI_LS, "[\"\"]" },
+        { LIBXL__HOSTPCI_LS, "[\"0000:00:00.8\"]" },
+        { LIBXL__HOSTPCI_LS, "[\"0000:00:00.0\",\"bind\"]" },
+        { LIBXL__HOSTPCI_EXISTS, "0" },
+        { LIBXL__HOSTPCI_EXISTS, "1" },
+        { LIBXL__HOSTPCI_EXISTS, "null" },
+        { LIBXL__HOSTPCI_EXISTS, "\"true\"" },
+        { LIBXL__HOSTPCI_EXISTS, "{}" },
+        { LIBXL__HOSTPCI_READ_HEX, "null" },
+        { LIBXL__HOSTPCI_READ_HEX, "true" },
+        { LIBXL__HOSTPCI_READ_HEX, "\"0x8086\"" },
+        { LIBXL__HOSTPCI_READ_HEX, "1.5" },
+        { LIBXL__HOSTPCI_READ_HEX, "-1" },
+        { LIBXL__HOSTPCI_READ_HEX, "65536" },
+        { LIBXL__HOSTPCI_READ_HEX, "9223372036854775807" },
+        { LIBXL__HOSTPCI_READ_HEX, "[1]" },
+        { LIBXL__HOSTPCI_READ_RESOURCES, "{}" },
+        { LIBXL__HOSTPCI_READ_RESOURCES, "null" },
+        { LIBXL__HOSTPCI_READ_RESOURCES, "[]" },
+        { LIBXL__HOSTPCI_READ_RESOURCES, "7" },
+        { LIBXL__HOSTPCI_WRITE, "null" },
+        { LIBXL__HOSTPCI_WRITE, "true" },
+        { LIBXL__HOSTPCI_WRITE, "[]" },
+        { LIBXL__HOSTPCI_WRITE, "\"ok\"" },
+        { LIBXL__HOSTPCI_RESET, "0" },
+        { LIBXL__HOSTPCI_RESET, "null" },
+        { LIBXL__HOSTPCI_UNBIND, "0" },
+        { LIBXL__HOSTPCI_UNBIND, "false" },
+        { LIBXL__HOSTPCI_UNBIND, "{}" },
+        { LIBXL__HOSTPCI_UNBIND, "\"\"" },
+        { LIBXL__HOSTPCI_UNBIND, "\"../e1000\"" },
+        { LIBXL__HOSTPCI_UNBIND, "\"a\\nb\"" },
+        { LIBXL__HOSTPCI_QUERY, "null" },
+        { LIBXL__HOSTPCI_QUERY, "[]" },
+        { LIBXL__HOSTPCI_QUERY, "{}" },
+        { LIBXL__HOSTPCI_QUERY, "{\"pciback\":true,\"assigned\":true}" },
+        { LIBXL__HOSTPCI_QUERY, "{\"pciback\":true,\"driver\":null}" },
+        { LIBXL__HOSTPCI_QUERY, "{\"assigned\":true,\"driver\":null}" },
+        { LIBXL__HOSTPCI_QUERY,
+          "{\"pciback\":1,\"assigned\":true,\"driver\":null}" },
+        { LIBXL__HOSTPCI_QUERY,
+          "{\"pciback\":true,\"assigned\":null,\"driver\":null}" },
+        { LIBXL__HOSTPCI_QUERY,
+          "{\"pciback\":true,\"assigned\":true,\"driver\":1}" },
+        { LIBXL__HOSTPCI_QUERY,
+          "{\"pciback\":true,\"assigned\":true,\"driver\":\"a/b\"}" },
+        { LIBXL__HOSTPCI_ASSIGN, "null" },
+        { LIBXL__HOSTPCI_ASSIGN, "true" },
+        { LIBXL__HOSTPCI_ASSIGN, "{\"assigned\":true}" },
+        { LIBXL__HOSTPCI_ASSIGN, "{\"assigned\":0,\"driver\":null}" },
+        { LIBXL__HOSTPCI_ASSIGN, "{\"driver\":null}" },
+        { LIBXL__HOSTPCI_UNASSIGN, "null" },
+        { LIBXL__HOSTPCI_UNASSIGN, "0" },
+        { LIBXL__HOSTPCI_UNASSIGN, "{}" },
+    };
+    GC_INIT(ctx);
+    libxl__hostpci_reply reply;
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++)
+        is_int(decode(gc, t[i].command,
+                      GCSPRINTF("{\"return\":%s,\"id\":0}", t[i].value),
+                      &reply), ERROR_INVAL, "%s: %s",
+               libxl__pcid_command_name(t[i].command), t[i].value);
+    GC_FREE;
+}
+
+static void error_round_trip(void)
+{
+    static const int errnos[] = {
+        0, EPERM, ENOENT, EIO, ENXIO, EAGAIN, ENOMEM, EACCES, EBUSY, EEXIST,
+        ENODEV, EINVAL, ENFILE, EMFILE, ENOTTY, ENOSPC, EROFS, ERANGE,
+        ENOSYS, EOPNOTSUPP, ETIMEDOUT, EPROTO,
+    };
+    GC_INIT(ctx);
+    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_ASSIGN };
+    libxl__hostpci_reply reply = { 0 }, got;
+    libxl__hostpci_class class;
+    libxl__hostpci_step step;
+    int i;
+
+    for (class = LIBXL__HOSTPCI_BAD_MESSAGE; class <= LIBXL__HOSTPCI_FAILED;
+         class++) {
+        reply = (libxl__hostpci_reply){ .class = class, .desc = "why" };
+        ok(!reply_through(gc, &request, &reply, &got) &&
+           got.class == class, "class %d", class);
+        is_str(got.desc, "why", "text for class %d", class);
+        is_int(got.step, LIBXL__HOSTPCI_STEP_NONE, "no step");
+    }
+    for (i = 0; i < ARRAY_SIZE(errnos); i++) {
+        reply.errnoval = errnos[i];
+        ok(!reply_through(gc, &request, &reply, &got) &&
+           got.errnoval == errnos[i], "errno %d", errnos[i]);
+    }
+    reply.errnoval = EXDEV;
+    ok(!reply_through(gc, &request, &reply, &got) && got.errnoval == EIO,
+       "any other errno becomes EIO");
+    for (step = LIBXL__HOSTPCI_STEP_NONE;
+         step <= LIBXL__HOSTPCI_STEP_REMOVE_SLOT; step++) {
+        reply.step = step;
+        ok(!reply_through(gc, &request, &reply, &got) && got.step == step,
+           "step %d", step);
+    }
+    GC_FREE;
+}
+
+static void errors_of_others(void)
+{
+    GC_INIT(ctx);
+    libxl__hostpci_reply r;
+    char *desc;
+
+    is_int(decode(gc, LIBXL__HOSTPCI_LS, "{\"id\":0,\"error\":{\"class\":"
+                  "\"Later\",\"desc\":\"x\",\"errno\":\"ELATER\",\"step\":"
+                  "\"later\",\"more\":[1]}}", &r), 0, "of a later version");
+    is_int(r.class, LIBXL__HOSTPCI_FAILED, "unknown class");
+    is_int(r.errnoval, EIO, "unknown errno");
+    is_int(r.step, LIBXL__HOSTPCI_STEP_NONE, "unknown step");
+
+    is_int(decode(gc, LIBXL__HOSTPCI_LS, "{\"id\":0,\"error\":{\"class\":"
+                  "\"OperationFailed\",\"desc\":\"a\\u001b[2J\\n\\u00e9%s\"}}",
+                  &r), 0, "with a text that is not fit to be printed");
+    is_str(r.desc, "a?[2J???%s", "which is made so");
+    is_int(r.errnoval, 0, "no errno");
+
+    desc = repeat(gc, 'x', 5000);
+    is_int(decode(gc, LIBXL__HOSTPCI_LS,
+                  GCSPRINTF("{\"id\":0,\"error\":{\"class\":"
+                            "\"OperationFailed\",\"desc\":\"%s\"}}", desc),
+                  &r), 0, "with a text that is too long");
+    is_int(strlen(r.desc), PCID_DESC_MAX, "which is cut");
+    GC_FREE;
+}
+
+static void errors_invalid(void)
+{
+    static const char *const t[] = {
+        "{}", "{\"class\":\"OperationFailed\"}", "{\"desc\":\"x\"}",
+        "{\"class\":1,\"desc\":\"x\"}", "{\"class\":null,\"desc\":\"x\"}",
+        "{\"class\":\"OperationFailed\",\"desc\":1}",
+        "{\"class\":\"OperationFailed\",\"desc\":null}",
+        "{\"class\":\"OperationFailed\",\"desc\":\"\"}",
+    };
+    GC_INIT(ctx);
+    libxl__hostpci_reply reply;
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++)
+        is_int(decode(gc, LIBXL__HOSTPCI_LS,
+                      GCSPRINTF("{\"error\":%s,\"id\":0}", t[i]), &reply),
+               ERROR_INVAL, "%s", t[i]);
+    GC_FREE;
+}
+
+static void fail_texts(void)
+{
+    GC_INIT(ctx);
+    libxl__hostpci_reply r = { 0 };
+
+    libxl__hostpci_fail(gc, &r, LIBXL__HOSTPCI_FAILED, ENODEV, "a %d", 1);
+    is_str(r.desc, "a 1: No such device", "with errno");
+    libxl__hostpci_fail(gc, &r, LIBXL__HOSTPCI_BUSY, 0, "a %%s");
+    is_str(r.desc, "a %s", "without");
+    ok(r.class == LIBXL__HOSTPCI_BUSY && !r.errnoval, "class and errno");
+    GC_FREE;
+}
+
+/*
+ * What a message is
+ */
+
+static void classify(void)
+{
+    static const struct {
+        libxl__pcid_kind kind;
+        int64_t id;
+        const char *text;
+    } t[] = {
+        { LIBXL__PCID_GREETING, -1, "{\"pcid\":{}}" },
+        { LIBXL__PCID_PROGRESS, 3, "{\"progress\":{},\"id\":3}" },
+        { LIBXL__PCID_REPLY, 0, "{\"return\":null,\"id\":0}" },
+        { LIBXL__PCID_REPLY, 0, "{\"return\":{},\"id\":0}" },
+        { LIBXL__PCID_REPLY, INT64_MAX,
+          "{\"id\":9223372036854775807,\"error\":{}}" },
+        { LIBXL__PCID_REPLY, -1, "{\"error\":{}}" },
+        { LIBXL__PCID_INVALID, -1, "{}" },
+        { LIBXL__PCID_INVALID, 1, "{\"id\":1}" },
+        { LIBXL__PCID_INVALID, -1, "{\"return\":{}}" },
+        { LIBXL__PCID_INVALID, -1, "{\"return\":{},\"id\":-1}" },
+        { LIBXL__PCID_INVALID, -1, "{\"return\":{},\"id\":\"1\"}" },
+        { LIBXL__PCID_INVALID, -1, "{\"return\":{},\"id\":1.0}" },
+        { LIBXL__PCID_INVALID, 1, "{\"return\":{},\"id\":1,\"id\":1}" },
+        { LIBXL__PCID_INVALID, 1, "{\"return\":{},\"return\":{},\"id\":1}" },
+        { LIBXL__PCID_INVALID, 1, "{\"return\":{},\"error\":{},\"id\":1}" },
+        { LIBXL__PCID_INVALID, 1, "{\"return\":{},\"progress\":{},\"id\":1}" },
+        { LIBXL__PCID_INVALID, 1, "{\"return\":{},\"more\":{},\"id\":1}" },
+        { LIBXL__PCID_INVALID, 1, "{\"error\":\"x\",\"id\":1}" },
+        { LIBXL__PCID_INVALID, -1, "{\"error\":null}" },
+        { LIBXL__PCID_INVALID, -1, "{\"progress\":{}}" },
+        { LIBXL__PCID_INVALID, 1, "{\"progress\":1,\"id\":1}" },
+        { LIBXL__PCID_INVALID, 1, "{\"pcid\":{},\"id\":1}" },
+        { LIBXL__PCID_INVALID, -1, "{\"pcid\":[]}" },
+        { LIBXL__PCID_INVALID, -1, "{\"pcid\":{},\"return\":{}}" },
+        { LIBXL__PCID_INVALID, 1,
+          "{\"execute\":\"ls\",\"id\":1,\"arguments\":{}}" },
+    };
+    GC_INIT(ctx);
+    bool has_id;
+    int64_t id;
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        id = -1;
+        is_int(libxl__pcid_classify(json(gc, t[i].text), &has_id, &id),
+               t[i].kind, "%s", t[i].text);
+        is_int(has_id ? id : -1, t[i].id, "id of %s", t[i].text);
+    }
+    is_int(libxl__pcid_classify(json(gc, libxl__pcid_encode_progress(gc, 9)),
+                                &has_id, &id), LIBXL__PCID_PROGRESS,
+           "progress as encoded");
+    is_int(id, 9, "its id");
+    GC_FREE;
+}
+
+static void greeting(void)
+{
+    GC_INIT(ctx);
+    libxl__json_object *msg = json(gc, libxl__pcid_encode_greeting(gc));
+    bool commands[LIBXL__HOSTPCI_COMMANDS], has_id;
+    int major, minor, all = 0, i;
+    int64_t id;
+
+    is_int(libxl__pcid_classify(msg, &has_id, &id), LIBXL__PCID_GREETING,
+           "ours is one");
+    is_int(libxl__pcid_decode_greeting(msg, &major, &minor, commands), 0,
+           "ours can be read");
+    is_int(major, PCID_VERSION_MAJOR, "major version");
+    is_int(minor, PCID_VERSION_MINOR, "minor version");
+    for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
+        all += commands[i];
+    is_int(all, LIBXL__HOSTPCI_COMMANDS, "has all commands");
+
+    msg = json(gc, "{\"pcid\":{\"version\":{\"major\":2147483647,"
+               "\"minor\":0,\"patch\":1},\"features\":[\"later\",\"assign\","
+               "\"\"],\"more\":1}}");
+    is_int(libxl__pcid_decode_greeting(msg, &major, &minor, commands), 0,
+           "one of a later version can be read");
+    is_int(major, INT_MAX, "its major version");
+    ok(commands[LIBXL__HOSTPCI_LS] && commands[LIBXL__HOSTPCI_RESET],
+       "basic commands need not be named");
+    ok(commands[LIBXL__HOSTPCI_ASSIGN], "a feature that is named is there");
+    ok(!commands[LIBXL__HOSTPCI_UNASSIGN] && !commands[LIBXL__HOSTPCI_QUERY],
+       "one that is not named is not");
+    GC_FREE;
+}
+
+static void greetings_invalid(void)
+{
+    static const char *const t[] = {
+        "{\"pcid\":{}}",
+        "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0}}}",
+        "{\"pcid\":{\"features\":[]}}",
+        "{\"pcid\":{\"version\":{},\"features\":[]}}",
+        "{\"pcid\":{\"version\":{\"major\":1},\"features\":[]}}",
+        "{\"pcid\":{\"version\":{\"minor\":1},\"features\":[]}}",
+        "{\"pcid\":{\"version\":\"1.0\",\"features\":[]}}",
+        "{\"pcid\":{\"version\":1,\"features\":[]}}",
+        "{\"pcid\":{\"version\":{\"major\":\"1\",\"minor\":0},"
+            "\"features\":[]}}",
+        "{\"pcid\":{\"version\":{\"major\":1.0,\"minor\":0},"
+            "\"features\":[]}}",
+        "{\"pcid\":{\"version\":{\"major\":-1,\"minor\":0},"
+            "\"features\":[]}}",
+        "{\"pcid\":{\"version\":{\"major\":1,\"minor\":-1},"
+            "\"features\":[]}}",
+        "{\"pcid\":{\"version\":{\"major\":4294967297,\"minor\":0},"
+            "\"features\":[]}}",
+        "{\"pcid\":{\"version\":{\"major\":1,\"minor\":2147483648},"
+            "\"features\":[]}}",
+        "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
+            "\"features\":{}}}",
+        "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
+            "\"features\":null}}",
+        "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
+            "\"features\":[1]}}",
+        "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
+            "\"features\":[\"query\",null]}}",
+    };
+    GC_INIT(ctx);
+    bool commands[LIBXL__HOSTPCI_COMMANDS];
+    int major, minor, i;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++)
+        is_int(libxl__pcid_decode_greeting(json(gc, t[i]), &major, &minor,
+                                           commands), ERROR_INVAL,
+               "%s", t[i]);
+    GC_FREE;
+}
+
+static void commands(void)
+{
+    static const bool writes[LIBXL__HOSTPCI_COMMANDS] = {
+        [LIBXL__HOSTPCI_WRITE] = true, [LIBXL__HOSTPCI_UNBIND] = true,
+        [LIBXL__HOSTPCI_RESET] = true, [LIBXL__HOSTPCI_ASSIGN] = true,
+        [LIBXL__HOSTPCI_UNASSIGN] = true,
+    };
+    int i;
+
+    for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
+        ok(libxl__pcid_command_writes(i) == writes[i],
+           "%s %s", libxl__pcid_command_name(i),
+           writes[i] ? "changes something" : "only reads");
+}
+
+int main(void)
+{
+    world_reset();
+    ctx = world_ctx(0);
+
+    sbdf_valid();
+    sbdf_invalid();
+    sbdf_every_range();
+    driver_names();
+    requests_round_trip();
+    request_wire_form();
+    requests_invalid();
+    request_refusal_is_answered();
+    reply_ls();
+    reply_values();
+    reply_resources();
+    reply_resources_invalid();
+    replies_invalid();
+    error_round_trip();
+    errors_of_others();
+    errors_invalid();
+    fail_texts();
+    classify();
+    greeting();
+    greetings_invalid();
+    commands();
+
+    world_reset();
+    return tap_done();
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */
