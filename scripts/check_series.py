@@ -251,7 +251,7 @@ class Builder:
     def unit_tests(self, log):
         return self.command(
             log, ["make", "-j%d" % self.jobs, "-C", UNIT_TESTS, "check",
-                  *MAKE_OPTIONS[self.compiler][:1]], UNIT_TIME_LIMIT)
+                  "VERBOSE=1", *MAKE_OPTIONS[self.compiler][:1]], UNIT_TIME_LIMIT)
 
 
 def check_builds(tap, builder, patches, commits, tests):
