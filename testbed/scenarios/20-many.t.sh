@@ -21,6 +21,7 @@ outputs() { head -n 20 "$OUT"/*.out | sed 's/^/# /'; }
 new_round() { rm -rf "$OUT" && mkdir -p "$OUT"; }
 
 ROUNDS=$(seq 10)
+PAIRS=$(seq 4)   # rounds of two commands at once
 FREE="driver=e1000 slots=0 quarantined=no rebind=- name=-"
 ASSIGNABLE="driver=pciback slots=1 quarantined=yes rebind=e1000 name=-"
 
@@ -70,7 +71,7 @@ done
 
 # --- The same command twice, on one device ---
 
-for round in 1 2 3 4 5; do
+for round in $PAIRS; do
     new_round
     at_once 1 xl pci-assignable-add "$E1000_BDF"
     at_once 2 xl pci-assignable-add "$E1000_BDF"
@@ -92,7 +93,7 @@ done
 # Xen, can be left over, as ever; then the command that lifts it succeeds.
 bound() { device_state "$1" | cut -d' ' -f1,2; }
 
-for round in $ROUNDS; do
+for round in $PAIRS; do
     new_round
     at_once add xl pci-assignable-add "$E1000_BDF"
     at_once remove xl pci-assignable-remove -r "$E1000_BDF"
