@@ -440,9 +440,12 @@ static void do_write(libxl__gc *gc, const libxl__hostpci_request *request,
         [LIBXL__HOSTPCI_FILE_REMOVE_SLOT] = "remove_slot",
         [LIBXL__HOSTPCI_FILE_PERMISSIVE]  = "permissive",
     };
-    const char *path;
+    const char *path, *driver;
 
     if (request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND) {
+        /* It may have been done already, and the reply been lost. */
+        if (device_driver(gc, reply, &request->sbdf, &driver)) return;
+        if (driver && !strcmp(driver, request->driver)) return;
         path = GCSPRINTF("%s/bind",
                          libxl__hostpci_driver_path(gc, request->driver));
     } else {

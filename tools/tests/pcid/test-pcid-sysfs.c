@@ -351,8 +351,8 @@ static void write_fails(void)
           DO(WRITE, FREE, .file = LIBXL__HOSTPCI_FILE_DRIVER_BIND,
              .driver = "unknown"), "no such driver");
     FAILS(FAILED, EBUSY,
-          DO(WRITE, NIC, .file = LIBXL__HOSTPCI_FILE_DRIVER_BIND,
-             .driver = "e1000"), "has a driver");
+          DO(WRITE, BACK, .file = LIBXL__HOSTPCI_FILE_DRIVER_BIND,
+             .driver = "nvme"), "has another driver");
     FAILS(FAILED, ENOENT,
           DO(WRITE, NIC, .file = LIBXL__HOSTPCI_FILE_REMOVE_SLOT),
           "has no slot");
@@ -408,6 +408,15 @@ static void reset(void)
     sysfs_writes();
     ok(DO(RESET, BACK), "with pciback's file");
     is_str(sysfs_writes(), PCIBACK "do_flr " BACK "\n", "what is written");
+    end();
+}
+
+static void bind_to_its_driver(void)
+{
+    start(true);
+    ok(DO(WRITE, NIC, .file = LIBXL__HOSTPCI_FILE_DRIVER_BIND,
+          .driver = "e1000"), "a device that has the driver already");
+    is_str(sysfs_writes(), "", "nothing is written");
     end();
 }
 
@@ -602,6 +611,7 @@ int main(void)
     write_fails();
     unbind();
     reset();
+    bind_to_its_driver();
     query();
     assign();
     assign_half_way();
