@@ -42,7 +42,7 @@
  * Times (section 6), in milliseconds.  A server that is dead is reported
  * within 10 s; one that serves many clients at once needs some of that.
  */
-#define PCID_SILENCE_MS          8000            /* without a sign of life */
+#define PCID_SILENCE_MS          7000            /* without a sign of life */
 #define PCID_PROGRESS_MS         1000            /* between two signs */
 #define PCID_OPERATION_MS        120000          /* request to its reply */
 #define PCID_STALL_MS            10000           /* peer takes no byte */
