@@ -1,4 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
+# topologies: direct loopback hwdom
+#
 # What the testbed promises, with unpatched tools only. Runs in every topology.
 
 pci_devices=/sys/bus/pci/devices
