@@ -16,6 +16,7 @@
 
 /* Xenstore (section 2).  Nodes below a domain's home, and the designation. */
 #define PCID_XS_DIR              "data/pcid"
+#define PCID_XS_LENT             "data/pcid-lent"
 #define PCID_XS_REQUESTED        "requested"
 #define PCID_XS_OFFERED          "offered"
 #define PCID_XS_REFUSED          "refused: "     /* followed by the reason */
@@ -77,6 +78,8 @@
 #define PCID_CMD_QUERY           "query"
 #define PCID_CMD_ASSIGN          "assign"
 #define PCID_CMD_UNASSIGN        "unassign"
+#define PCID_CMD_LEND            "lend"
+#define PCID_CMD_TAKE_BACK       "take_back"
 
 /* Arguments */
 #define PCID_ARG_SBDF            "sbdf"
@@ -84,6 +87,8 @@
 #define PCID_ARG_ATTR_ID         "attr_id"
 #define PCID_ARG_FILE_ID         "file_id"
 #define PCID_ARG_DRIVER          "driver"
+#define PCID_ARG_RESET           "reset"
+#define PCID_ARG_PERMISSIVE      "permissive"
 
 /* Keywords: dir_id */
 #define PCID_DIR_PCI_DEVICES     "pci_devices"
@@ -95,6 +100,7 @@
 #define PCID_ATTR_DEVICE         "device"
 #define PCID_ATTR_CLASS          "class"
 #define PCID_ATTR_IRQ            "irq"
+#define PCID_ATTR_GSI            "gsi"
 
 /* Keywords: file_id */
 #define PCID_FILE_NEW_SLOT       "pciback_new_slot"
@@ -103,10 +109,18 @@
 #define PCID_FILE_PERMISSIVE     "pciback_permissive"
 #define PCID_FILE_DRIVER_BIND    "driver_bind"
 
-/* Members of the values that query, assign and read_resources return */
+/* Members of the values that commands return */
 #define PCID_RET_DRIVER          "driver"
 #define PCID_RET_ASSIGNED        "assigned"
 #define PCID_RET_PCIBACK         "pciback"
+#define PCID_RET_VENDOR          "vendor"
+#define PCID_RET_DEVICE          "device"
+#define PCID_RET_CLASS           "class"
+#define PCID_RET_FUNCTIONS       "functions"
+#define PCID_RET_FUNCTIONS_ASSIGNED "functions_assigned"
+#define PCID_RET_RESOURCES       "resources"
+#define PCID_RET_GSI             "gsi"
+#define PCID_RET_RESET           "reset"
 #define PCID_RET_START           "start"
 #define PCID_RET_END             "end"
 #define PCID_RET_FLAGS           "flags"
@@ -118,6 +132,7 @@
 #define PCID_RESOURCE_PREFETCH   0x4u
 #define PCID_RESOURCE_64BIT      0x8u
 #define PCID_RESOURCE_KNOWN      0xfu
+#define PCID_GSI_MAX             0xffff
 #define PCID_RESOURCE_ADDR_MAX   ((1ULL << 52) - 1)
 
 /* Error classes (section 4) */
@@ -130,11 +145,13 @@
 #define PCID_CLASS_UNSUPPORTED   "NotSupported"
 #define PCID_CLASS_FAILED        "OperationFailed"
 
-/* Steps at which assign and unassign can fail (section 5) */
+/* Steps at which assign, unassign and lend can fail (section 5) */
 #define PCID_STEP_UNBIND         "unbind"
 #define PCID_STEP_FIND_SLOT      "find_slot"
 #define PCID_STEP_BIND           "bind"
 #define PCID_STEP_REMOVE_SLOT    "remove_slot"
+#define PCID_STEP_PERMISSIVE     "permissive"
+#define PCID_STEP_ACCESS         "access"
 
 #endif /* PCID_H */
 

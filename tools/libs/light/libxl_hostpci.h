@@ -43,6 +43,9 @@ typedef struct {
  */
 _hidden bool libxl__pci_sbdf_parse(const char *s, libxl__pci_sbdf *sbdf_r);
 
+_hidden bool libxl__pci_sbdf_equal(const libxl__pci_sbdf *a,
+                                   const libxl__pci_sbdf *b);
+
 /*
  * Whether this can be the name of a driver: it is used as one component of
  * a path, so it must not be able to lead elsewhere.
@@ -60,6 +63,8 @@ typedef enum {
     LIBXL__HOSTPCI_QUERY,
     LIBXL__HOSTPCI_ASSIGN,
     LIBXL__HOSTPCI_UNASSIGN,
+    LIBXL__HOSTPCI_LEND,
+    LIBXL__HOSTPCI_TAKE_BACK,
     LIBXL__HOSTPCI_COMMANDS /* how many there are */
 } libxl__hostpci_command;
 
@@ -74,6 +79,7 @@ typedef enum {
     LIBXL__HOSTPCI_ATTR_DEVICE,
     LIBXL__HOSTPCI_ATTR_CLASS,
     LIBXL__HOSTPCI_ATTR_IRQ,
+    LIBXL__HOSTPCI_ATTR_GSI,
 } libxl__hostpci_attr;
 
 typedef enum {
@@ -97,19 +103,28 @@ typedef enum {
     LIBXL__HOSTPCI_FAILED,
 } libxl__hostpci_class;
 
-/* The step at which assign or unassign failed. */
+/* The step at which assign, unassign or lend failed. */
 typedef enum {
     LIBXL__HOSTPCI_STEP_NONE, /* before anything was changed */
     LIBXL__HOSTPCI_STEP_UNBIND,
     LIBXL__HOSTPCI_STEP_FIND_SLOT,
     LIBXL__HOSTPCI_STEP_BIND,
     LIBXL__HOSTPCI_STEP_REMOVE_SLOT,
+    LIBXL__HOSTPCI_STEP_PERMISSIVE,
+    LIBXL__HOSTPCI_STEP_ACCESS,
 } libxl__hostpci_step;
 
 typedef struct {
     uint64_t start, end;     /* both 0 if there is no such resource */
     uint32_t flags;          /* PCID_RESOURCE_* */
 } libxl__hostpci_resource;
+
+/* What a guest must be allowed to use for it to drive a device. */
+typedef struct {
+    libxl__hostpci_resource resources[PCID_RESOURCES];
+    uint32_t gsi;            /* legacy interrupt, as the hypervisor
+                              * numbers it; 0 if there is none */
+} libxl__hostpci_access;
 
 typedef struct {
     libxl__hostpci_command command;
@@ -118,6 +133,8 @@ typedef struct {
     libxl__hostpci_file file;    /* WRITE */
     libxl__pci_sbdf sbdf;        /* all but LS */
     const char *driver;          /* WRITE to DRIVER_BIND */
+    bool reset;                  /* LEND, TAKE_BACK: the device, too */
+    bool permissive;             /* LEND */
 } libxl__hostpci_request;
 
 typedef struct {
@@ -131,11 +148,18 @@ typedef struct {
     int num_sbdfs;
     bool exists;                 /* EXISTS */
     uint64_t value;              /* READ_HEX */
-    libxl__hostpci_resource resources[PCID_RESOURCES]; /* READ_RESOURCES */
+    libxl__hostpci_access access; /* READ_RESOURCES (no gsi), LEND */
     const char *driver;          /* UNBIND, QUERY, ASSIGN: or NULL */
     bool assigned;               /* QUERY, ASSIGN, UNASSIGN: to pciback,
                                   * before the request was carried out */
     bool pciback;                /* QUERY: is it loaded? */
+    uint32_t vendor, device, class_code; /* QUERY */
+    unsigned functions;          /* QUERY: bit N: the function N of the same
+                                  * device is there, ... */
+    unsigned assigned_functions; /* QUERY: ... and assigned to pciback */
+    const char *reset_failed;    /* LEND, TAKE_BACK: one line, printable,
+                                  * why the device could not be reset; or
+                                  * NULL */
 } libxl__hostpci_reply;
 
 /*
@@ -146,6 +170,25 @@ typedef struct {
 _hidden void libxl__hostpci_perform(libxl__gc *gc,
                                     const libxl__hostpci_request *request,
                                     libxl__hostpci_reply *reply);
+
+/*
+ * Lets domid use what a guest must be allowed to use for it to drive a
+ * device: the memory, the ports and the legacy interrupt.  The domain we
+ * run in has to have the right to that itself.
+ *
+ * Stops at the first error and returns ERROR_FAIL, with errno set; *what_r
+ * then says in one line what failed.  Nothing is logged.
+ */
+_hidden int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
+                                    const libxl__hostpci_access *access,
+                                    const char **what_r);
+
+/*
+ * The reverse.  Does all it can: what fails is logged, and ERROR_FAIL
+ * returned at the end.
+ */
+_hidden int libxl__pci_access_revoke(libxl__gc *gc, libxl_domid domid,
+                                     const libxl__hostpci_access *access);
 
 /* The form in which the driver of a device is remembered in xenstore. */
 _hidden char *libxl__hostpci_driver_path(libxl__gc *gc,
@@ -170,7 +213,12 @@ _hidden void libxl__hostpci_fail(libxl__gc *gc,
  * connection that the ctx keeps; if that cannot be done, the request
  * fails: it is never carried out anywhere else.
  *
- * libxl__hostpci_op_init:   Undefined/Idle -> Idle
+ * If the request is about a device that a guest has, the owner is the
+ * domain that it has it from, whoever is designated by now: op->backend.
+ * If that is our own domain, and it is not designated, the request is
+ * carried out in this process.
+ *
+ * libxl__hostpci_op_init:   Undefined/Idle -> Idle, with no backend set
  * libxl__hostpci_op_start:  Idle -> Active
  *    May call callback before it returns.
  * libxl__hostpci_op_stop:   Idle/Active -> Idle
@@ -201,6 +249,7 @@ struct libxl__hostpci_op {
     /* filled by the caller */
     libxl__ao *ao;
     libxl__hostpci_request request;
+    libxl_domid backend;  /* or INVALID_DOMID: whoever is designated */
     libxl__hostpci_callback *callback;
     /* results, valid from the callback on; memory from the ao */
     libxl__hostpci_reply reply;
@@ -219,6 +268,14 @@ _hidden void libxl__hostpci_op_init(libxl__hostpci_op *op);
 _hidden void libxl__hostpci_op_start(libxl__egc *egc,
                                      libxl__hostpci_op *op);
 _hidden void libxl__hostpci_op_stop(libxl__gc *gc, libxl__hostpci_op *op);
+
+/*
+ * Sends a request whose outcome nobody can wait for: because the ao is
+ * being aborted, say.  It is carried out after those that were sent before.
+ * If there is no connection, logs what could not be asked for.
+ */
+_hidden void libxl__hostpci_post(libxl__gc *gc, libxl_domid owner,
+                                 const libxl__hostpci_request *request);
 
 /*
  * Logs the error that op->reply tells of, naming the owner if it is

@@ -11,6 +11,7 @@
 #include "libxl_osdeps.h" /* must come before any other headers */
 
 #include "libxl_internal.h"
+#include "libxl_arch.h"
 
 #define SYSFS_PCI_DRIVERS "/sys/bus/pci/drivers"
 
@@ -367,9 +368,10 @@ static void do_exists(libxl__gc *gc, const libxl__hostpci_request *request,
     }
 }
 
-static void do_read_hex(libxl__gc *gc,
-                        const libxl__hostpci_request *request,
-                        libxl__hostpci_reply *reply)
+/* An attribute that is a number */
+static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
+                       const libxl__pci_sbdf *sbdf,
+                       libxl__hostpci_attr attr, uint32_t *value_r)
 {
     static const struct {
         const char *name;
@@ -379,41 +381,87 @@ static void do_read_hex(libxl__gc *gc,
         [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16 },
         [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16 },
         [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10 },
+        /* For the kernel it may have another number, see read_gsi. */
+        [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10 },
     };
-    const char *name = attributes[request->attr].name;
+    const char *name = attributes[attr].name;
     char buf[ATTRIBUTE_MAX], *end;
+    unsigned long value;
+    int rc;
 
-    if (check_device(gc, reply, &request->sbdf)) return;
-    if (read_attribute(gc, reply, &request->sbdf, name, buf)) return;
+    rc = read_attribute(gc, reply, sbdf, name, buf);
+    if (rc) goto out;
 
     errno = 0;
-    reply->value = strtoul(buf, &end, attributes[request->attr].base);
+    value = strtoul(buf, &end, attributes[attr].base);
     if (errno || end == buf || (*end != '\n' && *end) ||
-        reply->value > UINT32_MAX)
-        FAIL(FAILED, 0, "%s holds no number",
-             device_path(gc, &request->sbdf, name));
+        value > UINT32_MAX) {
+        FAIL(FAILED, 0, "%s holds no number", device_path(gc, sbdf, name));
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    *value_r = value;
+
+ out:
+    return rc;
 }
 
-static void do_read_resources(libxl__gc *gc,
-                              const libxl__hostpci_request *request,
-                              libxl__hostpci_reply *reply)
+static int read_gsi(libxl__gc *gc, libxl__hostpci_reply *reply,
+                    const libxl__pci_sbdf *sbdf, uint32_t *gsi_r)
 {
-    char buf[ATTRIBUTE_MAX], *line = buf;
-    int i;
+    uint32_t irq, machine_sbdf = (uint32_t)sbdf->domain << 16 |
+        sbdf->bus << 8 | sbdf->dev << 3 | sbdf->func;
+    int rc;
+
+    rc = read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_GSI, &irq);
+    if (rc) goto out;
+    rc = libxl__arch_pci_gsi(gc, machine_sbdf, irq, gsi_r);
+    if (rc || *gsi_r > PCID_GSI_MAX) {
+        FAIL(FAILED, rc ? errno : ERANGE, "Cannot tell the GSI of "
+             LIBXL__SBDF_FMT, LIBXL__SBDF_ARG(*sbdf));
+        rc = ERROR_FAIL;
+        goto out;
+    }
+
+ out:
+    return rc;
+}
+
+static void do_read_hex(libxl__gc *gc,
+                        const libxl__hostpci_request *request,
+                        libxl__hostpci_reply *reply)
+{
+    uint32_t value;
 
     if (check_device(gc, reply, &request->sbdf)) return;
-    if (read_attribute(gc, reply, &request->sbdf, "resource", buf)) return;
+    if (request->attr == LIBXL__HOSTPCI_ATTR_GSI
+        ? read_gsi(gc, reply, &request->sbdf, &value)
+        : read_number(gc, reply, &request->sbdf, request->attr, &value))
+        return;
+    reply->value = value;
+}
+
+static int read_resources(libxl__gc *gc, libxl__hostpci_reply *reply,
+                          const libxl__pci_sbdf *sbdf,
+                          libxl__hostpci_access *access)
+{
+    char buf[ATTRIBUTE_MAX], *line = buf;
+    int i, rc;
+
+    rc = read_attribute(gc, reply, sbdf, "resource", buf);
+    if (rc) goto out;
 
     for (i = 0; i < PCID_RESOURCES; i++) {
-        libxl__hostpci_resource *res = &reply->resources[i];
+        libxl__hostpci_resource *res = &access->resources[i];
         uint64_t start, end, flags;
         int len = 0;
 
         if (sscanf(line, "0x%"SCNx64" 0x%"SCNx64" 0x%"SCNx64"%n",
                    &start, &end, &flags, &len) != 3 || line[len] != '\n') {
             FAIL(FAILED, 0, "line %d of %s is no resource", i + 1,
-                 device_path(gc, &request->sbdf, "resource"));
-            return;
+                 device_path(gc, sbdf, "resource"));
+            rc = ERROR_FAIL;
+            goto out;
         }
         line += len + 1;
 
@@ -429,6 +477,18 @@ static void do_read_resources(libxl__gc *gc,
             (flags & IORESOURCE_PREFETCH ? PCID_RESOURCE_PREFETCH : 0) |
             (flags & IORESOURCE_MEM_64 ? PCID_RESOURCE_64BIT : 0);
     }
+    rc = 0;
+
+ out:
+    return rc;
+}
+
+static void do_read_resources(libxl__gc *gc,
+                              const libxl__hostpci_request *request,
+                              libxl__hostpci_reply *reply)
+{
+    if (!check_device(gc, reply, &request->sbdf))
+        read_resources(gc, reply, &request->sbdf, &reply->access);
 }
 
 static void do_write(libxl__gc *gc, const libxl__hostpci_request *request,
@@ -490,12 +550,31 @@ static void do_query(libxl__gc *gc, const libxl__hostpci_request *request,
                      libxl__hostpci_reply *reply)
 {
     const libxl__pci_sbdf *sbdf = &request->sbdf;
+    libxl__pci_sbdf func = *sbdf;
+    bool exists, assigned;
 
     if (check_device(gc, reply, sbdf)) return;
     if (device_driver(gc, reply, sbdf, &reply->driver)) return;
     if (path_exists(gc, reply, SYSFS_PCIBACK_DRIVER, &reply->pciback))
         return;
-    pciback_assigned(gc, reply, sbdf, &reply->assigned);
+
+    for (func.func = 0; func.func < 8; func.func++) {
+        if (path_exists(gc, reply, device_path(gc, &func, NULL), &exists))
+            return;
+        if (!exists) continue;
+        if (pciback_assigned(gc, reply, &func, &assigned)) return;
+        reply->functions |= 1u << func.func;
+        if (assigned) reply->assigned_functions |= 1u << func.func;
+    }
+    reply->assigned = reply->assigned_functions & (1u << sbdf->func);
+
+    if (read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_VENDOR,
+                    &reply->vendor) ||
+        read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_DEVICE,
+                    &reply->device))
+        return;
+    read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_CLASS,
+                &reply->class_code);
 }
 
 static void do_assign(libxl__gc *gc, const libxl__hostpci_request *request,
@@ -553,6 +632,52 @@ static void do_unassign(libxl__gc *gc,
         reply->step = LIBXL__HOSTPCI_STEP_REMOVE_SLOT;
 }
 
+/* That a device cannot be reset is no reason not to go on. */
+static void try_reset(libxl__gc *gc, const libxl__hostpci_request *request,
+                      libxl__hostpci_reply *reply)
+{
+    libxl__hostpci_reply reset = { 0 };
+
+    if (!request->reset) return;
+
+    do_reset(gc, request, &reset);
+    if (reset.class) reply->reset_failed = reset.desc;
+}
+
+/* To lend what is read here is up to whoever asks. */
+static void do_lend(libxl__gc *gc, const libxl__hostpci_request *request,
+                    libxl__hostpci_reply *reply)
+{
+    const libxl__pci_sbdf *sbdf = &request->sbdf;
+    bool assigned;
+
+    if (pciback_assigned(gc, reply, sbdf, &assigned)) return;
+    if (!assigned) {
+        FAIL(FAILED, 0, LIBXL__SBDF_FMT" is not assigned to pciback",
+             LIBXL__SBDF_ARG(*sbdf));
+        return;
+    }
+
+    try_reset(gc, request, reply);
+
+    /* Don't restrict the guest's writes to the configuration space. */
+    if (request->permissive &&
+        write_sbdf(gc, reply, SYSFS_PCIBACK_DRIVER"/permissive", sbdf)) {
+        reply->step = LIBXL__HOSTPCI_STEP_PERMISSIVE;
+        return;
+    }
+
+    if (read_resources(gc, reply, sbdf, &reply->access)) return;
+    read_gsi(gc, reply, sbdf, &reply->access.gsi);
+}
+
+static void do_take_back(libxl__gc *gc,
+                         const libxl__hostpci_request *request,
+                         libxl__hostpci_reply *reply)
+{
+    try_reset(gc, request, reply);
+}
+
 void libxl__hostpci_perform(libxl__gc *gc,
                             const libxl__hostpci_request *request,
                             libxl__hostpci_reply *reply)
@@ -570,6 +695,8 @@ void libxl__hostpci_perform(libxl__gc *gc,
         [LIBXL__HOSTPCI_QUERY]          = do_query,
         [LIBXL__HOSTPCI_ASSIGN]         = do_assign,
         [LIBXL__HOSTPCI_UNASSIGN]       = do_unassign,
+        [LIBXL__HOSTPCI_LEND]           = do_lend,
+        [LIBXL__HOSTPCI_TAKE_BACK]      = do_take_back,
     };
 
     memset(reply, 0, sizeof(*reply));

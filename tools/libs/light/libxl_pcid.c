@@ -24,6 +24,9 @@
 #define ARG_FILE   (1u << 3)
 #define ARG_DRIVER (1u << 4) /* only with, and only then not without, a
                               * file_id of driver_bind */
+#define ARG_RESET      (1u << 5)
+#define ARG_PERMISSIVE (1u << 6)
+#define ARGS_BOOLEAN   (ARG_RESET | ARG_PERMISSIVE) /* others are strings */
 
 static const struct {
     const char *name;
@@ -52,6 +55,12 @@ static const struct {
         { PCID_CMD_ASSIGN, ARG_SBDF, .writes = true, .feature = true },
     [LIBXL__HOSTPCI_UNASSIGN] =
         { PCID_CMD_UNASSIGN, ARG_SBDF, .writes = true, .feature = true },
+    [LIBXL__HOSTPCI_LEND] =
+        { PCID_CMD_LEND, ARG_SBDF | ARG_RESET | ARG_PERMISSIVE,
+          .writes = true, .feature = true },
+    [LIBXL__HOSTPCI_TAKE_BACK] =
+        { PCID_CMD_TAKE_BACK, ARG_SBDF | ARG_RESET,
+          .writes = true, .feature = true },
 };
 
 static const char *const dirs[] = {
@@ -68,6 +77,7 @@ static const struct {
     [LIBXL__HOSTPCI_ATTR_DEVICE] = { PCID_ATTR_DEVICE, 0xffff },
     [LIBXL__HOSTPCI_ATTR_CLASS]  = { PCID_ATTR_CLASS,  0xffffff },
     [LIBXL__HOSTPCI_ATTR_IRQ]    = { PCID_ATTR_IRQ,    INT32_MAX },
+    [LIBXL__HOSTPCI_ATTR_GSI]    = { PCID_ATTR_GSI,    PCID_GSI_MAX },
 };
 
 static const char *const files[] = {
@@ -94,6 +104,8 @@ static const char *const steps[] = {
     [LIBXL__HOSTPCI_STEP_FIND_SLOT]   = PCID_STEP_FIND_SLOT,
     [LIBXL__HOSTPCI_STEP_BIND]        = PCID_STEP_BIND,
     [LIBXL__HOSTPCI_STEP_REMOVE_SLOT] = PCID_STEP_REMOVE_SLOT,
+    [LIBXL__HOSTPCI_STEP_PERMISSIVE]  = PCID_STEP_PERMISSIVE,
+    [LIBXL__HOSTPCI_STEP_ACCESS]      = PCID_STEP_ACCESS,
 };
 
 /* The errors that have a name on the wire; any other is sent as "EIO". */
@@ -199,6 +211,13 @@ bool libxl__pci_sbdf_parse(const char *s, libxl__pci_sbdf *sbdf_r)
     return true;
 }
 
+bool libxl__pci_sbdf_equal(const libxl__pci_sbdf *a,
+                           const libxl__pci_sbdf *b)
+{
+    return a->domain == b->domain && a->bus == b->bus && a->dev == b->dev
+        && a->func == b->func;
+}
+
 bool libxl__pci_driver_ok(const char *name)
 {
     size_t i, len = strlen(name);
@@ -247,13 +266,16 @@ char *libxl__pcid_request_text(libxl__gc *gc,
     bool driver = (args & ARG_DRIVER)
         && request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND;
 
-    return GCSPRINTF("%s%s%s%s%s%s%s",
+    return GCSPRINTF("%s%s%s%s%s%s%s%s%s",
                      commands[request->command].name,
                      args & (ARG_DIR | ARG_ATTR | ARG_FILE) ? " " : "",
                      args & ARG_DIR ? dirs[request->dir] :
                      args & ARG_ATTR ? attrs[request->attr].name :
                      args & ARG_FILE ? files[request->file] : "",
                      driver ? " " : "", driver ? request->driver : "",
+                     (args & ARG_RESET) && request->reset ? " reset" : "",
+                     (args & ARG_PERMISSIVE) && request->permissive ?
+                     " permissive" : "",
                      args & ARG_SBDF ? " " : "",
                      args & ARG_SBDF ?
                      GCSPRINTF(LIBXL__SBDF_FMT,
@@ -378,6 +400,11 @@ char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
         json_add(gc, o, PCID_ARG_DRIVER, json_string(gc, request->driver));
     if (args & ARG_SBDF)
         json_add(gc, o, PCID_ARG_SBDF, json_sbdf(gc, &request->sbdf));
+    if (args & ARG_RESET)
+        json_add(gc, o, PCID_ARG_RESET, json_bool(gc, request->reset));
+    if (args & ARG_PERMISSIVE)
+        json_add(gc, o, PCID_ARG_PERMISSIVE,
+                 json_bool(gc, request->permissive));
 
     json_add(gc, msg, PCID_MSG_EXECUTE,
              json_string(gc, commands[request->command].name));
@@ -405,10 +432,67 @@ static libxl__json_object *encode_error(libxl__gc *gc,
 }
 
 static libxl__json_object *
+json_resources(libxl__gc *gc, const libxl__hostpci_access *access)
+{
+    libxl__json_object *o = json_array(gc), *resource;
+    int i;
+
+    for (i = 0; i < PCID_RESOURCES; i++) {
+        const libxl__hostpci_resource *res = &access->resources[i];
+
+        resource = json_map(gc);
+        json_add(gc, resource, PCID_RET_START,
+                 json_integer(gc, res->start));
+        json_add(gc, resource, PCID_RET_END, json_integer(gc, res->end));
+        json_add(gc, resource, PCID_RET_FLAGS,
+                 json_integer(gc, res->flags));
+        flexarray_append(o->u.array, resource);
+    }
+    return o;
+}
+
+static libxl__json_object *
+json_access(libxl__gc *gc, const libxl__hostpci_access *access)
+{
+    libxl__json_object *o = json_map(gc);
+
+    json_add(gc, o, PCID_RET_RESOURCES, json_resources(gc, access));
+    json_add(gc, o, PCID_RET_GSI, json_integer(gc, access->gsi));
+    return o;
+}
+
+char *libxl__pcid_encode_access(libxl__gc *gc,
+                                const libxl__hostpci_access *access)
+{
+    return libxl__json_object_to_json(gc, json_access(gc, access));
+}
+
+static void json_add_reset(libxl__gc *gc, libxl__json_object *map,
+                           const libxl__hostpci_reply *reply)
+{
+    json_add(gc, map, PCID_RET_RESET, !reply->reset_failed ?
+             json_null(gc) :
+             json_string(gc, libxl__pcid_printable(gc,
+                                                   reply->reset_failed)));
+}
+
+/* Which functions a device has, from a bit mask of them */
+static libxl__json_object *json_functions(libxl__gc *gc, unsigned mask)
+{
+    libxl__json_object *o = json_array(gc);
+    int i;
+
+    for (i = 0; i < 8; i++)
+        if (mask & (1u << i))
+            flexarray_append(o->u.array, json_integer(gc, i));
+    return o;
+}
+
+static libxl__json_object *
 encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
               const libxl__hostpci_reply *reply)
 {
-    libxl__json_object *o, *resource;
+    libxl__json_object *o;
     int i;
 
     switch (request->command) {
@@ -422,18 +506,7 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
     case LIBXL__HOSTPCI_READ_HEX:
         return json_integer(gc, reply->value);
     case LIBXL__HOSTPCI_READ_RESOURCES:
-        o = json_array(gc);
-        for (i = 0; i < PCID_RESOURCES; i++) {
-            resource = json_map(gc);
-            json_add(gc, resource, PCID_RET_START,
-                     json_integer(gc, reply->resources[i].start));
-            json_add(gc, resource, PCID_RET_END,
-                     json_integer(gc, reply->resources[i].end));
-            json_add(gc, resource, PCID_RET_FLAGS,
-                     json_integer(gc, reply->resources[i].flags));
-            flexarray_append(o->u.array, resource);
-        }
-        return o;
+        return json_resources(gc, &reply->access);
     case LIBXL__HOSTPCI_UNBIND:
         return json_driver(gc, reply->driver);
     case LIBXL__HOSTPCI_QUERY:
@@ -442,12 +515,28 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
         json_add(gc, o, PCID_RET_DRIVER,
                  json_driver(gc, reply->driver));
         json_add(gc, o, PCID_RET_ASSIGNED, json_bool(gc, reply->assigned));
-        if (request->command == LIBXL__HOSTPCI_QUERY)
-            json_add(gc, o, PCID_RET_PCIBACK,
-                     json_bool(gc, reply->pciback));
+        if (request->command == LIBXL__HOSTPCI_ASSIGN) return o;
+
+        json_add(gc, o, PCID_RET_PCIBACK, json_bool(gc, reply->pciback));
+        json_add(gc, o, PCID_RET_VENDOR, json_integer(gc, reply->vendor));
+        json_add(gc, o, PCID_RET_DEVICE, json_integer(gc, reply->device));
+        json_add(gc, o, PCID_RET_CLASS,
+                 json_integer(gc, reply->class_code));
+        json_add(gc, o, PCID_RET_FUNCTIONS,
+                 json_functions(gc, reply->functions));
+        json_add(gc, o, PCID_RET_FUNCTIONS_ASSIGNED,
+                 json_functions(gc, reply->assigned_functions));
         return o;
     case LIBXL__HOSTPCI_UNASSIGN:
         return json_bool(gc, reply->assigned);
+    case LIBXL__HOSTPCI_LEND:
+        o = json_access(gc, &reply->access);
+        json_add_reset(gc, o, reply);
+        return o;
+    case LIBXL__HOSTPCI_TAKE_BACK:
+        o = json_map(gc);
+        json_add_reset(gc, o, reply);
+        return o;
     case LIBXL__HOSTPCI_WRITE:
     case LIBXL__HOSTPCI_RESET:
     case LIBXL__HOSTPCI_COMMANDS:
@@ -523,10 +612,12 @@ int libxl__pcid_decode_request(libxl__gc *gc,
         { ARG_ATTR,   PCID_ARG_ATTR_ID },
         { ARG_FILE,   PCID_ARG_FILE_ID },
         { ARG_DRIVER, PCID_ARG_DRIVER },
+        { ARG_RESET,  PCID_ARG_RESET },
+        { ARG_PERMISSIVE, PCID_ARG_PERMISSIVE },
     };
-    const libxl__json_object *args;
+    const libxl__json_object *args, *objects[ARRAY_SIZE(arguments)] = { };
     const libxl__json_map_node *node;
-    const char *key, *name, *values[ARRAY_SIZE(arguments)] = { NULL };
+    const char *key, *name;
     unsigned wanted;
     int i, j, found;
 
@@ -568,17 +659,20 @@ int libxl__pcid_decode_request(libxl__gc *gc,
         if (j == ARRAY_SIZE(arguments) || !(wanted & arguments[j].arg))
             REFUSE(BAD_ARGUMENT, "%s: unknown argument \"%s\"", name,
                    node->map_key);
-        if (values[j])
+        if (objects[j])
             REFUSE(BAD_ARGUMENT, "%s: \"%s\" is there twice", name,
                    node->map_key);
-        values[j] = libxl__json_object_get_string(node->obj);
-        if (!values[j])
-            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is no string", name,
-                   node->map_key);
+        objects[j] = node->obj;
+        if (arguments[j].arg & ARGS_BOOLEAN
+            ? !libxl__json_object_is_bool(node->obj)
+            : !libxl__json_object_is_string(node->obj))
+            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is no %s", name,
+                   node->map_key,
+                   arguments[j].arg & ARGS_BOOLEAN ? "boolean" : "string");
     }
 
     for (j = 0; j < ARRAY_SIZE(arguments); j++) {
-        const char *value = values[j];
+        const char *value = libxl__json_object_get_string(objects[j]);
 
         if (!(wanted & arguments[j].arg))
             continue;
@@ -597,7 +691,7 @@ int libxl__pcid_decode_request(libxl__gc *gc,
             continue;
         }
 
-        if (!value)
+        if (!objects[j])
             REFUSE(BAD_ARGUMENT, "%s: \"%s\" is missing", name,
                    arguments[j].key);
         found = 0;
@@ -614,6 +708,12 @@ int libxl__pcid_decode_request(libxl__gc *gc,
             break;
         case ARG_FILE:
             request_r->file = found = LOOKUP(files, value);
+            break;
+        case ARG_RESET:
+            request_r->reset = libxl__json_object_get_bool(objects[j]);
+            break;
+        case ARG_PERMISSIVE:
+            request_r->permissive = libxl__json_object_get_bool(objects[j]);
             break;
         }
         if (found < 0)
@@ -810,7 +910,7 @@ static int decode_resource(const libxl__json_object *o,
 }
 
 static int decode_resources(const libxl__json_object *o,
-                            libxl__hostpci_reply *reply)
+                            libxl__hostpci_access *access)
 {
     flexarray_t *array = libxl__json_object_get_array(o);
     int i, rc;
@@ -820,9 +920,113 @@ static int decode_resources(const libxl__json_object *o,
 
     for (i = 0; i < PCID_RESOURCES; i++) {
         rc = decode_resource(libxl__json_array_get(o, i),
-                             &reply->resources[i]);
+                             &access->resources[i]);
         if (rc) return rc;
     }
+    return 0;
+}
+
+static int decode_integer(const libxl__json_object *o, uint32_t max,
+                          uint32_t *value_r)
+{
+    if (!o || !libxl__json_object_is_integer(o) || o->u.i < 0 ||
+        o->u.i > max)
+        return ERROR_INVAL;
+    *value_r = o->u.i;
+    return 0;
+}
+
+static int decode_access(const libxl__json_object *o,
+                         libxl__hostpci_access *access)
+{
+    int rc;
+
+    rc = decode_resources(member(o, PCID_RET_RESOURCES), access);
+    if (rc) return rc;
+    return decode_integer(member(o, PCID_RET_GSI), PCID_GSI_MAX,
+                          &access->gsi);
+}
+
+int libxl__pcid_decode_access(libxl__gc *gc, const char *text,
+                              libxl__hostpci_access *access_r)
+{
+    libxl__json_object *o = libxl__json_parse(gc, text);
+
+    memset(access_r, 0, sizeof(*access_r));
+    return o ? decode_access(o, access_r) : ERROR_INVAL;
+}
+
+static int decode_reset(libxl__gc *gc, const libxl__json_object *o,
+                        libxl__hostpci_reply *reply)
+{
+    const char *s;
+
+    if (!o)
+        return ERROR_INVAL;
+    if (libxl__json_object_is_null(o))
+        return 0;
+    s = libxl__json_object_get_string(o);
+    if (!s || !*s)
+        return ERROR_INVAL;
+    reply->reset_failed = libxl__pcid_printable(gc, s);
+    return 0;
+}
+
+static int decode_functions(const libxl__json_object *o, unsigned *mask_r)
+{
+    const libxl__json_object *func;
+    unsigned bit;
+    int i;
+
+    if (!o || !libxl__json_object_is_array(o))
+        return ERROR_INVAL;
+
+    *mask_r = 0;
+    for (i = 0; (func = libxl__json_array_get(o, i)); i++) {
+        if (!libxl__json_object_is_integer(func) || func->u.i < 0 ||
+            func->u.i > 7)
+            return ERROR_INVAL;
+        bit = 1u << func->u.i;
+        if (*mask_r & bit)
+            return ERROR_INVAL;
+        *mask_r |= bit;
+    }
+    return 0;
+}
+
+/* The device asked about is one of the functions, and they agree on it. */
+static int decode_query(const libxl__json_object *o,
+                        const libxl__pci_sbdf *sbdf,
+                        libxl__hostpci_reply *reply)
+{
+    unsigned self = 1u << sbdf->func;
+    int rc;
+
+    rc = decode_bool(member(o, PCID_RET_PCIBACK), &reply->pciback);
+    if (rc) return rc;
+    rc = decode_integer(member(o, PCID_RET_VENDOR),
+                        attrs[LIBXL__HOSTPCI_ATTR_VENDOR].max,
+                        &reply->vendor);
+    if (rc) return rc;
+    rc = decode_integer(member(o, PCID_RET_DEVICE),
+                        attrs[LIBXL__HOSTPCI_ATTR_DEVICE].max,
+                        &reply->device);
+    if (rc) return rc;
+    rc = decode_integer(member(o, PCID_RET_CLASS),
+                        attrs[LIBXL__HOSTPCI_ATTR_CLASS].max,
+                        &reply->class_code);
+    if (rc) return rc;
+    rc = decode_functions(member(o, PCID_RET_FUNCTIONS),
+                          &reply->functions);
+    if (rc) return rc;
+    rc = decode_functions(member(o, PCID_RET_FUNCTIONS_ASSIGNED),
+                          &reply->assigned_functions);
+    if (rc) return rc;
+
+    if (!(reply->functions & self) ||
+        (reply->assigned_functions & ~reply->functions) ||
+        !!(reply->assigned_functions & self) != reply->assigned)
+        return ERROR_INVAL;
     return 0;
 }
 
@@ -831,6 +1035,7 @@ int libxl__pcid_decode_reply(libxl__gc *gc, const libxl__json_object *msg,
                              libxl__hostpci_reply *reply)
 {
     const libxl__json_object *o;
+    uint32_t value;
     int rc;
 
     memset(reply, 0, sizeof(*reply));
@@ -849,24 +1054,27 @@ int libxl__pcid_decode_reply(libxl__gc *gc, const libxl__json_object *msg,
     case LIBXL__HOSTPCI_EXISTS:
         return decode_bool(o, &reply->exists);
     case LIBXL__HOSTPCI_READ_HEX:
-        if (!libxl__json_object_is_integer(o) || o->u.i < 0 ||
-            o->u.i > attrs[request->attr].max)
-            return ERROR_INVAL;
-        reply->value = o->u.i;
+        rc = decode_integer(o, attrs[request->attr].max, &value);
+        if (rc) return rc;
+        reply->value = value;
         return 0;
     case LIBXL__HOSTPCI_READ_RESOURCES:
-        return decode_resources(o, reply);
+        return decode_resources(o, &reply->access);
     case LIBXL__HOSTPCI_UNBIND:
         return decode_driver(gc, o, &reply->driver);
     case LIBXL__HOSTPCI_QUERY:
-        rc = decode_bool(member(o, PCID_RET_PCIBACK), &reply->pciback);
-        if (rc) return rc;
-        /* fall through */
     case LIBXL__HOSTPCI_ASSIGN:
         rc = decode_bool(member(o, PCID_RET_ASSIGNED), &reply->assigned);
         if (rc) return rc;
-        return decode_driver(gc, member(o, PCID_RET_DRIVER),
-                             &reply->driver);
+        rc = decode_driver(gc, member(o, PCID_RET_DRIVER), &reply->driver);
+        if (rc || request->command == LIBXL__HOSTPCI_ASSIGN) return rc;
+        return decode_query(o, &request->sbdf, reply);
+    case LIBXL__HOSTPCI_LEND:
+        rc = decode_access(o, &reply->access);
+        if (rc) return rc;
+        /* fall through */
+    case LIBXL__HOSTPCI_TAKE_BACK:
+        return decode_reset(gc, member(o, PCID_RET_RESET), reply);
     case LIBXL__HOSTPCI_UNASSIGN:
         return decode_bool(o, &reply->assigned);
     case LIBXL__HOSTPCI_WRITE:

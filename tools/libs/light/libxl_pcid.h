@@ -40,6 +40,16 @@ _hidden int libxl__pcid_decode_request(libxl__gc *gc,
                                        libxl__hostpci_request *request_r,
                                        libxl__hostpci_reply *error_r);
 
+/*
+ * What read_resources and lend tell of a device, for a record of it, and
+ * back: checked as if it were a reply.  ERROR_INVAL if it is none.
+ */
+_hidden char *
+libxl__pcid_encode_access(libxl__gc *gc,
+                          const libxl__hostpci_access *access);
+_hidden int libxl__pcid_decode_access(libxl__gc *gc, const char *text,
+                                      libxl__hostpci_access *access_r);
+
 /* What a message of the server can be. */
 typedef enum {
     LIBXL__PCID_INVALID,

@@ -64,7 +64,7 @@ void libxl__hostpci_op_init(libxl__hostpci_op *op)
 {
     op->client = NULL;
     op->list = NULL;
-    op->owner = INVALID_DOMID;
+    op->backend = op->owner = INVALID_DOMID;
     libxl__ev_time_init(&op->deadline);
     op->sent = op->retried = false;
 }
@@ -113,13 +113,21 @@ static void client_reset(libxl__gc *gc, libxl__pcid_client *client)
     client->state = IDLE;
 }
 
-static libxl__pcid_client *client_get(libxl__gc *gc, libxl_domid owner)
+static libxl__pcid_client *client_find(libxl__gc *gc, libxl_domid owner)
 {
     libxl__pcid_client *client;
 
     XEN_LIST_FOREACH(client, &CTX->pcid_clients, entry)
         if (client->owner == owner)
             return client;
+    return NULL;
+}
+
+static libxl__pcid_client *client_get(libxl__gc *gc, libxl_domid owner)
+{
+    libxl__pcid_client *client = client_find(gc, owner);
+
+    if (client) return client;
 
     client = libxl__zalloc(NOGC, sizeof(*client));
     client->owner = owner;
@@ -217,6 +225,23 @@ static int op_set_deadline(libxl__gc *gc, libxl__hostpci_op *op, int ms)
     return rc;
 }
 
+/* Returns no error that the designation alone has if it does not matter. */
+static int op_find_owner(libxl__gc *gc, libxl__hostpci_op *op)
+{
+    libxl_domid designated;
+    uint32_t self;
+    int rc;
+
+    rc = libxl__pci_owner_get(gc, &designated);
+    if (op->backend == INVALID_DOMID || op->backend == designated) {
+        op->owner = designated;
+    } else {
+        rc = libxl__get_domid(gc, &self);
+        op->owner = op->backend == self ? INVALID_DOMID : op->backend;
+    }
+    return rc ? ERROR_PCI_OWNER_UNREACHABLE : 0;
+}
+
 /*
  * The course of an op
  */
@@ -227,11 +252,8 @@ void libxl__hostpci_op_start(libxl__egc *egc, libxl__hostpci_op *op)
     libxl__pcid_client *client;
     int rc;
 
-    rc = libxl__pci_owner_get(gc, &op->owner);
-    if (rc) {
-        rc = ERROR_PCI_OWNER_UNREACHABLE;
-        goto out;
-    }
+    rc = op_find_owner(gc, op);
+    if (rc) goto out;
 
     /* Without a designation the devices are ours. */
     if (op->owner == INVALID_DOMID) {
@@ -499,6 +521,25 @@ static int client_reply(libxl__egc *egc, libxl__pcid_client *client,
         op->reply.class ? op->reply.desc : "done");
     op_done(egc, op, op->reply.class ? ERROR_FAIL : 0);
     return 0;
+}
+
+void libxl__hostpci_post(libxl__gc *gc, libxl_domid owner,
+                         const libxl__hostpci_request *request)
+{
+    libxl__pcid_client *client = client_find(gc, owner);
+    const char *text = libxl__pcid_request_text(gc, request);
+
+    if (!client || client->state != READY ||
+        !libxl__vchan_alive(&client->vc) ||
+        !client->commands[request->command]) {
+        LOG(ERROR, "xl pcid in domain %u cannot be asked to carry out %s",
+            owner, text);
+        return;
+    }
+    LOG(DEBUG, "to domain %u: %"PRId64", %s", owner, client->next_id, text);
+    libxl__vchan_send(gc, &client->vc,
+                      libxl__pcid_encode_request(gc, client->next_id++,
+                                                 request));
 }
 
 /*

@@ -22,6 +22,9 @@
  *                          |            work on the same device
  *   process ends ----> work_ended()     sends the reply that it wrote
  *
+ * Hypercalls are made by this process, before and after that of the work:
+ * what the libraries need for them does not survive a fork.
+ *
  * A kernel that does not come back from a write thus holds up nothing but
  * what else is asked of the same device.  When a client goes, its work
  * goes on to its end: to stop half-way would serve nobody.
@@ -157,6 +160,146 @@ static void conn_dispose(libxl__gc *gc, pcid_conn *conn)
     conn_remove_path(gc, conn);
     free(conn->name);
     free(conn);
+}
+
+/*
+ * Lending: a client's domain may have no right of its own to use a device,
+ * and then cannot let a guest use it.  What it was lent is recorded, for
+ * that outlasts us, and must be taken back as it was then.
+ */
+
+static const char *lent_path(libxl__gc *gc, const pcid_server *server,
+                             libxl_domid client)
+{
+    return GCSPRINTF("/local/domain/%u/%s/%u", server->self, PCID_XS_LENT,
+                     client);
+}
+
+/* The names of nodes can have no ':' and '.'. */
+static const char *lent_name(libxl__gc *gc, const libxl__pci_sbdf *sbdf)
+{
+    return GCSPRINTF("%04x-%02x-%02x-%x", LIBXL__SBDF_ARG(*sbdf));
+}
+
+static const char *lent_record(libxl__gc *gc, const char *path,
+                               const libxl__pci_sbdf *sbdf)
+{
+    return GCSPRINTF("%s/%s", path, lent_name(gc, sbdf));
+}
+
+/* *access_r is all zero if nothing is recorded. */
+static int lent_read(libxl__gc *gc, const char *record,
+                     libxl__hostpci_access *access_r)
+{
+    const char *text;
+    int rc;
+
+    memset(access_r, 0, sizeof(*access_r));
+    rc = libxl__xs_read_checked(gc, XBT_NULL, record, &text);
+    if (rc || !text) return rc;
+
+    rc = libxl__pcid_decode_access(gc, text, access_r);
+    if (rc) LOG(ERROR, "%s does not say what was lent", record);
+    return rc;
+}
+
+static bool overlap(const libxl__hostpci_resource *a,
+                    const libxl__hostpci_resource *b)
+{
+    uint64_t unit = a->flags & PCID_RESOURCE_IO ? 1 : XC_PAGE_SIZE;
+
+    return a->start && b->start &&
+        (a->flags & PCID_RESOURCE_IO) == (b->flags & PCID_RESOURCE_IO) &&
+        a->start / unit <= b->end / unit && b->start / unit <= a->end / unit;
+}
+
+/*
+ * Takes out of *access what another device that is lent needs, too: the
+ * interrupt, and memory of less than a page, in the same page.
+ */
+static int lent_spare(libxl__gc *gc, const char *path,
+                      const libxl__pci_sbdf *sbdf,
+                      libxl__hostpci_access *access)
+{
+    const char *self = lent_name(gc, sbdf);
+    libxl__hostpci_access other;
+    unsigned int n = 0, i;
+    char **names;
+    int j, k, rc;
+
+    names = libxl__xs_directory(gc, XBT_NULL, path, &n);
+    for (i = 0; names && i < n; i++) {
+        if (!strcmp(names[i], self)) continue;
+        rc = lent_read(gc, GCSPRINTF("%s/%s", path, names[i]), &other);
+        if (rc) return rc;
+
+        if (other.gsi == access->gsi)
+            access->gsi = 0;
+        for (j = 0; j < PCID_RESOURCES; j++)
+            for (k = 0; k < PCID_RESOURCES; k++)
+                if (overlap(&access->resources[j], &other.resources[k]))
+                    memset(&access->resources[j], 0,
+                           sizeof(access->resources[j]));
+    }
+    return 0;
+}
+
+static int take_back(libxl__gc *gc, const pcid_server *server,
+                     libxl_domid client, const libxl__pci_sbdf *sbdf)
+{
+    const char *path = lent_path(gc, server, client);
+    const char *record = lent_record(gc, path, sbdf);
+    libxl__hostpci_access access;
+    int rc;
+
+    rc = lent_read(gc, record, &access);
+    if (rc) goto out;
+    rc = lent_spare(gc, path, sbdf, &access);
+    if (rc) goto out;
+    rc = libxl__pci_access_revoke(gc, client, &access);
+    if (rc) goto out;
+    rc = libxl__xs_rm_checked(gc, XBT_NULL, record);
+
+ out:
+    return rc;
+}
+
+/* Fills in the error of a reply if it returns one. */
+static int lend(libxl__gc *gc, const pcid_server *server,
+                libxl_domid client, const libxl__pci_sbdf *sbdf,
+                libxl__hostpci_reply *reply)
+{
+    const char *path = lent_path(gc, server, client);
+    const char *record = lent_record(gc, path, sbdf);
+    const char *what = NULL;
+    int rc, errnoval = 0;
+
+    if (client == server->self) return 0;
+
+    /* The device may have got other addresses since. */
+    rc = take_back(gc, server, client, sbdf);
+    if (rc) goto out;
+    rc = libxl__xs_write_checked(gc, XBT_NULL, record,
+                                 libxl__pcid_encode_access(gc,
+                                                        &reply->access));
+    if (rc) goto out;
+    rc = libxl__pci_access_grant(gc, client, &reply->access, &what);
+    if (rc) {
+        errnoval = errno;
+        take_back(gc, server, client, sbdf);
+        goto out;
+    }
+
+ out:
+    if (rc) {
+        libxl__hostpci_fail(gc, reply, LIBXL__HOSTPCI_FAILED, errnoval,
+                            "domain %u cannot let domain %u use "
+                            LIBXL__SBDF_FMT": %s", server->self, client,
+                            LIBXL__SBDF_ARG(*sbdf),
+                            what ?: "the log of xl pcid says why");
+        reply->step = LIBXL__HOSTPCI_STEP_ACCESS;
+    }
+    return rc;
 }
 
 static void conn_send_reply(libxl__gc *gc, pcid_conn *conn,
@@ -593,10 +736,49 @@ static void work_failed(libxl__gc *gc, pcid_work *work, const char *why)
 
 static bool same_device(const pcid_work *a, const pcid_work *b)
 {
-    const libxl__pci_sbdf *s = &a->request.sbdf, *t = &b->request.sbdf;
+    return libxl__pci_sbdf_equal(&a->request.sbdf, &b->request.sbdf);
+}
 
-    return s->domain == t->domain && s->bus == t->bus && s->dev == t->dev
-        && s->func == t->func;
+/* What is to be done here, not in the process of the work */
+static int work_before(libxl__gc *gc, pcid_work *work)
+{
+    pcid_server *server = work->server;
+    const libxl__pci_sbdf *sbdf = &work->request.sbdf;
+    int i, rc, first_rc = 0;
+
+    switch (work->request.command) {
+    case LIBXL__HOSTPCI_TAKE_BACK:
+        return take_back(gc, server, work->client, sbdf);
+    case LIBXL__HOSTPCI_UNASSIGN:
+        for (i = 0; i < server->num_clients; i++) {
+            rc = take_back(gc, server, server->clients[i], sbdf);
+            if (!first_rc) first_rc = rc;
+        }
+        return first_rc;
+    default:
+        return 0;
+    }
+}
+
+/* text: the reply of the work's process.  Returns the one to send. */
+static const char *work_after(libxl__gc *gc, pcid_work *work,
+                              const char *text)
+{
+    libxl__json_object *msg;
+    libxl__hostpci_reply reply;
+
+    if (work->request.command != LIBXL__HOSTPCI_LEND) return text;
+
+    msg = libxl__json_parse(gc, text);
+    if (!msg ||
+        libxl__pcid_decode_reply(gc, msg, &work->request, &reply))
+        return NULL;
+    if (reply.class ||
+        !lend(gc, work->server, work->client, &work->request.sbdf, &reply))
+        return text;
+
+    LOG(ERROR, "%s", reply.desc);
+    return libxl__pcid_encode_reply(gc, &work->id, &work->request, &reply);
 }
 
 /* Starts what can be started, in order. */
@@ -615,7 +797,10 @@ static void work_next(libxl__egc *egc, pcid_server *server)
                 break;
         if (earlier != work)
             continue;
-        if (work_fork(gc, work))
+        if (work_before(gc, work))
+            work_failed(gc, work, "what was lent of the device cannot be"
+                        " taken back; the log of xl pcid says why");
+        else if (work_fork(gc, work))
             work_failed(gc, work, "no process could be started for it");
     }
 }
@@ -691,6 +876,7 @@ static void work_ended(libxl__egc *egc, libxl__ev_child *child,
     pcid_work *work = CONTAINER_OF(child, *work, child);
     pcid_server *server = work->server;
     char text[PCID_REQUEST_MAX];
+    const char *reply;
     ssize_t r;
 
     server->num_working--;
@@ -706,7 +892,12 @@ static void work_ended(libxl__egc *egc, libxl__ev_child *child,
                         " no result");
         } else {
             text[r] = '\0';
-            work_done(gc, work, text);
+            reply = work_after(gc, work, text);
+            if (reply)
+                work_done(gc, work, reply);
+            else
+                work_failed(gc, work, "the process that carried it out left"
+                            " no valid result");
         }
     }
 
