@@ -166,10 +166,20 @@ typedef struct {
  * Carries a request out on the devices of the domain we run in.  Blocks
  * for as long as the kernel does.  Every part of the request has been
  * checked.  What *reply points to comes from the gc.
+ *
+ * In two parts: `work' may be done in a process that was forked, where
+ * neither hypercalls nor xenstore can be used; `finish' adds to its reply,
+ * if that is no error, what takes them, and does not block.
  */
 _hidden void libxl__hostpci_perform(libxl__gc *gc,
                                     const libxl__hostpci_request *request,
                                     libxl__hostpci_reply *reply);
+_hidden void libxl__hostpci_work(libxl__gc *gc,
+                                 const libxl__hostpci_request *request,
+                                 libxl__hostpci_reply *reply);
+_hidden void libxl__hostpci_finish(libxl__gc *gc,
+                                   const libxl__hostpci_request *request,
+                                   libxl__hostpci_reply *reply);
 
 /*
  * Lets domid use what a guest must be allowed to use for it to drive a

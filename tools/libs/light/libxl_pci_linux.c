@@ -667,8 +667,7 @@ static void do_lend(libxl__gc *gc, const libxl__hostpci_request *request,
         return;
     }
 
-    if (read_resources(gc, reply, sbdf, &reply->access)) return;
-    read_gsi(gc, reply, sbdf, &reply->access.gsi);
+    read_resources(gc, reply, sbdf, &reply->access);
 }
 
 static void do_take_back(libxl__gc *gc,
@@ -678,9 +677,9 @@ static void do_take_back(libxl__gc *gc,
     try_reset(gc, request, reply);
 }
 
-void libxl__hostpci_perform(libxl__gc *gc,
-                            const libxl__hostpci_request *request,
-                            libxl__hostpci_reply *reply)
+void libxl__hostpci_work(libxl__gc *gc,
+                         const libxl__hostpci_request *request,
+                         libxl__hostpci_reply *reply)
 {
     static void (*const commands[])(libxl__gc *,
                                     const libxl__hostpci_request *,
@@ -701,6 +700,22 @@ void libxl__hostpci_perform(libxl__gc *gc,
 
     memset(reply, 0, sizeof(*reply));
     commands[request->command](gc, request, reply);
+}
+
+void libxl__hostpci_finish(libxl__gc *gc,
+                           const libxl__hostpci_request *request,
+                           libxl__hostpci_reply *reply)
+{
+    if (request->command == LIBXL__HOSTPCI_LEND && !reply->class)
+        read_gsi(gc, reply, &request->sbdf, &reply->access.gsi);
+}
+
+void libxl__hostpci_perform(libxl__gc *gc,
+                            const libxl__hostpci_request *request,
+                            libxl__hostpci_reply *reply)
+{
+    libxl__hostpci_work(gc, request, reply);
+    libxl__hostpci_finish(gc, request, reply);
 }
 
 /*

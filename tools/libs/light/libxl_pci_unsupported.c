@@ -12,6 +12,19 @@ char *libxl__hostpci_driver_path(libxl__gc *gc, const char *driver)
     return libxl__strdup(gc, driver);
 }
 
+void libxl__hostpci_work(libxl__gc *gc,
+                         const libxl__hostpci_request *request,
+                         libxl__hostpci_reply *reply)
+{
+    libxl__hostpci_perform(gc, request, reply);
+}
+
+void libxl__hostpci_finish(libxl__gc *gc,
+                           const libxl__hostpci_request *request,
+                           libxl__hostpci_reply *reply)
+{
+}
+
 void libxl__hostpci_perform(libxl__gc *gc,
                             const libxl__hostpci_request *request,
                             libxl__hostpci_reply *reply)

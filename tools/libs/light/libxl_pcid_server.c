@@ -264,17 +264,17 @@ static int take_back(libxl__gc *gc, const pcid_server *server,
     return rc;
 }
 
-/* Fills in the error of a reply if it returns one. */
-static int lend(libxl__gc *gc, const pcid_server *server,
-                libxl_domid client, const libxl__pci_sbdf *sbdf,
-                libxl__hostpci_reply *reply)
+/* Turns the reply into an error if that fails. */
+static void lend(libxl__gc *gc, const pcid_server *server,
+                 libxl_domid client, const libxl__pci_sbdf *sbdf,
+                 libxl__hostpci_reply *reply)
 {
     const char *path = lent_path(gc, server, client);
     const char *record = lent_record(gc, path, sbdf);
     const char *what = NULL;
     int rc, errnoval = 0;
 
-    if (client == server->self) return 0;
+    if (client == server->self) return;
 
     /* The device may have got other addresses since. */
     rc = take_back(gc, server, client, sbdf);
@@ -299,7 +299,6 @@ static int lend(libxl__gc *gc, const pcid_server *server,
                             what ?: "the log of xl pcid says why");
         reply->step = LIBXL__HOSTPCI_STEP_ACCESS;
     }
-    return rc;
 }
 
 static void conn_send_reply(libxl__gc *gc, pcid_conn *conn,
@@ -773,11 +772,12 @@ static const char *work_after(libxl__gc *gc, pcid_work *work,
     if (!msg ||
         libxl__pcid_decode_reply(gc, msg, &work->request, &reply))
         return NULL;
-    if (reply.class ||
-        !lend(gc, work->server, work->client, &work->request.sbdf, &reply))
-        return text;
+    if (reply.class) return text;
 
-    LOG(ERROR, "%s", reply.desc);
+    libxl__hostpci_finish(gc, &work->request, &reply);
+    if (!reply.class)
+        lend(gc, work->server, work->client, &work->request.sbdf, &reply);
+    if (reply.class) LOG(ERROR, "%s", reply.desc);
     return libxl__pcid_encode_reply(gc, &work->id, &work->request, &reply);
 }
 
@@ -831,7 +831,7 @@ static int work_fork(libxl__gc *gc, pcid_work *work)
 
         /* If the kernel keeps us, let it not keep channels and locks. */
         libxl_postfork_child_noexec(CTX);
-        libxl__hostpci_perform(gc, &work->request, &reply);
+        libxl__hostpci_work(gc, &work->request, &reply);
         text = libxl__pcid_encode_reply(gc, &work->id, &work->request,
                                         &reply);
         LOG(DEBUG, "domain %u: %s: %s after %"PRId64" ms", work->client,
