@@ -6,7 +6,8 @@
 # out/base.cpio  the root file system of every domain: tools, agent, modules
 # out/domu.cpio  what Dom0 needs in addition to start others: vmlinux and base.cpio
 
-modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000"
+modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 \
+uio uio_pci_generic"
 
 # build_helpers NAME: the testbed's own programs, against the libraries of NAME.
 build_helpers() {
@@ -33,6 +34,7 @@ compile_helpers() {
         gcc $flags -o "$to/agent" "$testbed/src/agent.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/remote" "$testbed/src/remote.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl &&
+        gcc $flags -o "$to/edu" "$testbed/src/edu.c" &&
         gcc $flags -shared -fPIC -o "$to/hwdom-flags.so" "$testbed/src/hwdom-flags.c"
     }
 }
@@ -100,7 +102,7 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,lend-ports}
+        "$build"/helpers/{agent,remote,lend-ports,edu}
     cp "$build/helpers/hwdom-flags.so" "$root/lib/"
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
     cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"

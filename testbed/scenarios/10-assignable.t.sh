@@ -5,9 +5,7 @@
 # they do to the device. One transcript for all topologies; it was written with
 # unpatched xl, which is asserted in direct: so what a user sees is the same through
 # the owner, with the patched xl without an owner, and as it always was.
-#
-# A step is a "# title", commands with "$ ", and after each its stdout, its stderr with
-# "! ", and its exit status in brackets unless that is 0.
+. /lib/transcript.sh
 
 cat >/tmp/transcript <<END
 # Nothing is assignable at first
@@ -192,54 +190,11 @@ driver=none slots=0 quarantined=no rebind=- name=-
 driver=e1000 slots=0 quarantined=no rebind=- name=-
 END
 
-# Where in libxl a message comes from may differ, and that it names the owner.
-normalised() {
-    sed -E 's/libxl_[a-z_]+\.c:[0-9]+:[a-z0-9_]+: *(Domain [0-9]+:)?//' "$1"
-}
-
-state() { device_state "$@"; }
-
-# The order of a list is that of the kernel's directory.
-execute() {
-    (eval "$1") >/tmp/stdout 2>/tmp/stderr </dev/null && execute_status=0 || execute_status=$?
-    case $1 in
-        *-assignable-list*) sort /tmp/stdout ;;
-        *) cat /tmp/stdout ;;
-    esac
-    normalised /tmp/stderr | sed 's/^/! /'
-    [ "$execute_status" -eq 0 ] || echo "[$execute_status]"
-}
-
-# play LABEL: carry out all the steps, with what xl is at the time.
-play() {
-    play_title=
-    while IFS= read -r line; do
-        case $line in
-            '# '*)
-                check_step "$1"
-                play_title=${line#\# }
-                : >/tmp/wanted
-                : >/tmp/got ;;
-            '$ '*)
-                echo "$line" | tee -a /tmp/wanted >>/tmp/got
-                execute "${line#\$ }" >>/tmp/got ;;
-            *)
-                echo "$line" >>/tmp/wanted ;;
-        esac
-    done </tmp/transcript
-    check_step "$1"
-}
-
-check_step() {
-    [ -z "$play_title" ] || is "$1: $play_title" "$(cat /tmp/got)" "$(cat /tmp/wanted)"
-}
-
 if [ "$TOPOLOGY" = direct ]; then
     is "no owner is designated" "$(xl pci-owner)" none
-    # shellcheck disable=SC2317
-    xl() { xl-plain "$@"; }
+    unpatched_xl
     play "unpatched xl"
-    unset -f xl
+    patched_xl
 else
     like "an owner is designated" "$(xl pci-owner)" '^[0-9]+ '
 fi
