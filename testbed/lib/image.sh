@@ -9,23 +9,31 @@
 modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 \
 uio uio_pci_generic"
 
-# build_helpers NAME: the testbed's own programs, against the libraries of NAME.
+# build_helpers PLAIN PATCHED: the testbed's own programs, against the libraries of the
+# one or the other tree.
 build_helpers() {
-    local tools=$build/$1/tools sum
-    sum=$(cat "$build/base-id" "$testbed"/src/* "$testbed/lib/image.sh" | sha1sum)
+    local sum
+    sum=$(cat "$build/base-id" "$build/$2.built" "$testbed"/src/* "$testbed/lib/image.sh" | sha1sum)
     [ "$sum" != "$(cat "$build/helpers.sum" 2>/dev/null)" ] || return 0
     mkdir -p "$build/helpers"
-    step helpers "compiling the testbed's programs" compile_helpers "$tools" "$build/helpers"
+    step helpers "compiling the testbed's programs" compile_helpers "$build/$1/tools" "$build/$2/tools" "$build/helpers"
     echo "$sum" >"$build/helpers.sum"
 }
 
-compile_helpers() {
-    local tools=$1 to=$2 flags dir links=
-    flags="-O2 -Wall -Wextra -Wno-unused-parameter -Werror -I$tools/include"
-    for dir in "$tools"/libs/*/; do
+# use_libraries TOOLS: sets $flags and $links.
+use_libraries() {
+    local dir
+    flags="-O2 -Wall -Wextra -Wno-unused-parameter -Werror -I$1/include"
+    links=
+    for dir in "$1"/libs/*/; do
         [ ! -d "${dir}include" ] || flags="$flags -I${dir}include"
         links="$links -L$dir -Wl,-rpath-link,$dir"
     done
+}
+
+compile_helpers() {
+    local plain=$1 patched=$2 to=$3 flags links
+    use_libraries "$plain"
     # The unpatched libraries, whatever LD_LIBRARY_PATH says, and for their own
     # needs too (hence not the newer RUNPATH).
     links="$links -Wl,--disable-new-dtags,-rpath,/opt/plain/lib"
@@ -36,7 +44,11 @@ compile_helpers() {
         gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl &&
         gcc $flags -o "$to/edu" "$testbed/src/edu.c" &&
         gcc $flags -shared -fPIC -o "$to/hwdom-flags.so" "$testbed/src/hwdom-flags.c"
-    }
+    } || return
+    # The patched ones are in /usr/lib.
+    use_libraries "$patched"
+    # shellcheck disable=SC2086
+    gcc $flags -pthread -o "$to/threads" "$testbed/src/threads.c" $links -lxenlight -lxentoollog
 }
 
 find_kernel() {
@@ -102,7 +114,7 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,lend-ports,edu}
+        "$build"/helpers/{agent,remote,lend-ports,edu,threads}
     cp "$build/helpers/hwdom-flags.so" "$root/lib/"
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
     cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"

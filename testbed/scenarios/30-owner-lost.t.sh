@@ -129,11 +129,8 @@ works_again "designated again"
 # writing to this file late, when the kernel has long done it.
 slow_write() {
     daemon=$(owner cat /var/run/xlpcid.pid)
-    owner -b strace -f -p "$daemon" -o /dev/null -P "$1" \
-        -e trace=write -e inject=write:delay_exit=3000000 >/dev/null
-    wait_until 5 traced || diag "strace does not trace the daemon"
+    pcid_slow "$1" delay_exit=3000000 || diag "strace does not trace the daemon"
 }
-traced() { ! owner grep -q '^TracerPid:[^0-9]*0$' "/proc/$daemon/status"; }
 no_strace() { ! owner pidof strace >/dev/null; }
 
 # lost_when DRIVER SIGNAL: the daemon gets it as soon as the device has that driver ('' for
