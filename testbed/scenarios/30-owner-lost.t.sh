@@ -11,8 +11,6 @@ OWNER=$(xl pci-owner | cut -d' ' -f1)
 
 # --- What is looked at ---
 
-centiseconds() { cut -d' ' -f1 /proc/uptime | tr -d .; }
-
 # attempt NAME COMMAND...: its output, and "status N after N ms", in files.
 attempt() {
     attempt_name=$1

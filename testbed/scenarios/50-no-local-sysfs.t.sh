@@ -33,6 +33,21 @@ proves "xl pci-assignable-remove -r" xl pci-assignable-remove -r "$E1000_BDF"
 proves "xl pci-assignable-add without a driver" xl pci-assignable-add "$EDU_BDF"
 proves "xl pci-assignable-remove" xl pci-assignable-remove "$EDU_BDF"
 
+# A guest's whole life with a device. No xl stays behind to wait for its end: the trace
+# would go on as long.
+guest_config guest "pci = [ '$EDU_BDF' ]"
+xl pci-assignable-add "$E1000_BDF"
+xl pci-assignable-add "$EDU_BDF"
+proves "xl create" xl create -e -q /run/guest.cfg
+ok "the guest comes up" guest_run -w 60 guest true
+proves "xl pci-attach" xl pci-attach guest "$E1000_BDF"
+is "the guest has it" "$(xl pci-list guest | grep -c "$E1000_BDF")" 1
+proves "xl pci-detach" xl pci-detach guest "$E1000_BDF"
+is "the guest has it no more" "$(xl pci-list guest | grep -c "$E1000_BDF")" 0
+proves "xl destroy" xl destroy guest
+xl pci-assignable-remove -r "$E1000_BDF"
+xl pci-assignable-remove "$EDU_BDF"
+
 # Failures are no reason to look here, either.
 if [ "$TOPOLOGY" != direct ]; then
     touched xl pci-assignable-add "$ABSENT_BDF"

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # topologies: loopback hwdom
 #
 # One libxl ctx, two threads: while one waits for an owner that is slow, the other can use
@@ -8,15 +8,6 @@
 number() {
     number_is=$(printf '%s\n' "$output" | sed -n "s/^$1[^0-9]* \([0-9]*\) ms.*/\1/p")
     echo "${number_is:--1}"
-}
-# within "what" LEAST NUMBER MOST
-within() {
-    if [ "$3" -ge "$2" ] && [ "$3" -le "$4" ]; then
-        pass "$1"
-    else
-        fail "$1"
-        diag "$3 is not within $2 and $4: $output"
-    fi
 }
 slow() { ok "the owner takes 5 s for a step" pcid_slow /sys/bus/pci/drivers/pciback/permissive delay_enter=5000000; }
 access() { domain_access "$guest"; }

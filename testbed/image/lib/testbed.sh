@@ -108,6 +108,27 @@ wait_until() {
     done
 }
 
+centiseconds() { cut -d' ' -f1 /proc/uptime | tr -d .; }
+
+# timed COMMAND...: as run, and sets $took, in milliseconds.
+timed() {
+    timed_start=$(centiseconds)
+    run "$@"
+    # shellcheck disable=SC2034
+    took=$((($(centiseconds) - timed_start) * 10))
+}
+
+# within "what" LEAST NUMBER MOST
+within() {
+    if [ "$3" -ge "$2" ] && [ "$3" -le "$4" ]; then
+        pass "$1"
+    else
+        fail "$1"
+        diag "$3 is not within $2 and $4"
+        diag "$output"
+    fi
+}
+
 # plan COUNT before the first test, or done_testing after the last.
 plan() {
     planned=$1
