@@ -160,7 +160,7 @@ back() {
     is "$1: Dom0 may access what it could before" "$(domain_access 0)" "$dom0_access"
 }
 
-# ended NAME: wait for it.
+# ended NAME "when": wait for it.
 no_guest() { ! xl domid "$1" >/dev/null 2>&1; }
 ended() { ok "$2: the guest's end is seen" wait_until 90 no_guest "$1"; }
 
@@ -239,6 +239,8 @@ net_works first "attached once more"
 
 # --- The end of guests ---
 
+# A guest that has stopped running takes ten seconds for each device: one will do.
+ok "edu is detached" xl pci-detach first "$EDU_BDF"
 first=$(xl domid first)
 in_background first 'echo c >/proc/sysrq-trigger'
 ended first "crash"
@@ -249,7 +251,7 @@ net_works third "after a crash"
 edu_works third "after a crash"
 ok "the card is detached" xl pci-detach third "$E1000_BDF"
 third=$(xl domid third)
-ok "xl shutdown of a guest with a device" in_background third 'poweroff -f'
+ok "shutdown: the guest is told to" in_background third 'poweroff -f'
 ended third "shutdown"
 back "shutdown" "$third"
 

@@ -87,6 +87,10 @@ timed xl pci-detach guest "$E1000_BDF"
 in_time "another owner designated: detach" "$normal"
 may_access "another owner designated: after detach" "$EDU_BDF"
 xl pci-owner "$OWNER"
+# The last step of attaching fails for a domain without IOMMU.
+fails "designated again: an attach that fails half-way" xl pci-attach other "$E1000_BDF"
+is "leaves nothing with the guest" "$(domain_access "$(xl domid other)")" "$(device_access)"
+is "and the card assignable" "$(xl pci-assignable-list)" "$E1000_BDF "
 xl destroy other
 ok "designated again: destroy" xl destroy guest
 is "Dom0 may access what it could before" "$(domain_access 0)" "$dom0_access"
