@@ -3,7 +3,7 @@
  * The pcid server: answers other domains' requests about the PCI devices
  * of the domain it runs in.  docs/misc/pcid-protocol.pandoc specifies what
  * it says; libxl_pcid.c is where that is read and written, and
- * libxl__hostpci_perform() does the work.
+ * libxl__hostpci_perform() and its parts do the work.
  *
  * WARNING - The clients are not trusted: what they send, and what they
  *           write to xenstore, may be wrong on purpose.
@@ -168,11 +168,15 @@ static void conn_dispose(libxl__gc *gc, pcid_conn *conn)
  * that outlasts us, and must be taken back as it was then.
  */
 
+static const char *lent_base(libxl__gc *gc, const pcid_server *server)
+{
+    return GCSPRINTF("/local/domain/%u/%s", server->self, PCID_XS_LENT);
+}
+
 static const char *lent_path(libxl__gc *gc, const pcid_server *server,
                              libxl_domid client)
 {
-    return GCSPRINTF("/local/domain/%u/%s/%u", server->self, PCID_XS_LENT,
-                     client);
+    return GCSPRINTF("%s/%u", lent_base(gc, server), client);
 }
 
 /* The names of nodes can have no ':' and '.'. */
@@ -228,10 +232,14 @@ static int lent_spare(libxl__gc *gc, const char *path,
     int j, k, rc;
 
     names = libxl__xs_directory(gc, XBT_NULL, path, &n);
+    if (!names && errno != ENOENT) {
+        LOGE(ERROR, "cannot list %s", path);
+        return ERROR_FAIL;
+    }
     for (i = 0; names && i < n; i++) {
         if (!strcmp(names[i], self)) continue;
         rc = lent_read(gc, GCSPRINTF("%s/%s", path, names[i]), &other);
-        if (rc) return rc;
+        if (rc) continue; /* logged; it is not to keep others lent */
 
         if (other.gsi == access->gsi)
             access->gsi = 0;
@@ -276,9 +284,8 @@ static void lend(libxl__gc *gc, const pcid_server *server,
 
     if (client == server->self) return;
 
-    /* The device may have got other addresses since. */
-    rc = take_back(gc, server, client, sbdf);
-    if (rc) goto out;
+    /* The device may have got other addresses since.  A failure is logged. */
+    take_back(gc, server, client, sbdf);
     rc = libxl__xs_write_checked(gc, XBT_NULL, record,
                                  libxl__pcid_encode_access(gc,
                                                         &reply->access));
@@ -743,17 +750,20 @@ static int work_before(libxl__gc *gc, pcid_work *work)
 {
     pcid_server *server = work->server;
     const libxl__pci_sbdf *sbdf = &work->request.sbdf;
-    int i, rc, first_rc = 0;
+    unsigned int n = 0, i;
+    char **clients;
 
     switch (work->request.command) {
     case LIBXL__HOSTPCI_TAKE_BACK:
         return take_back(gc, server, work->client, sbdf);
     case LIBXL__HOSTPCI_UNASSIGN:
-        for (i = 0; i < server->num_clients; i++) {
-            rc = take_back(gc, server, server->clients[i], sbdf);
-            if (!first_rc) first_rc = rc;
-        }
-        return first_rc;
+        /* From whoever has it, whom we may no longer serve.  A failure is
+         * logged, and no reason to keep the device. */
+        clients = libxl__xs_directory(gc, XBT_NULL, lent_base(gc, server),
+                                      &n);
+        for (i = 0; clients && i < n; i++)
+            take_back(gc, server, atoi(clients[i]), sbdf);
+        return 0;
     default:
         return 0;
     }

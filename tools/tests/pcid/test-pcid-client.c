@@ -804,9 +804,15 @@ static bool evil_offer(evil *e)
         return true;
     evil_text(e, e->greeting ?:
               "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
-              "\"features\":[\"query\",\"assign\",\"unassign\"]}}\r\n");
+              "\"features\":[\"query\",\"assign\",\"unassign\","
+              "\"lend\",\"take_back\"]}}\r\n");
     return true;
 }
+
+/* The rest of what query returns, for a device that is its only function */
+#define QUERY_REST                                                      \
+    ",\"vendor\":32902,\"device\":4110,\"class\":131072,"                \
+    "\"functions\":[0],\"functions_assigned\":[]}"
 
 /* What a good server would say */
 static void evil_be_good(evil *e, const char *command, int64_t id)
@@ -814,7 +820,8 @@ static void evil_be_good(evil *e, const char *command, int64_t id)
     evil_say(e, "{\"return\":%s,\"id\":%"PRId64"}",
              !strcmp(command, "ls") ? "[\"" BACK "\"]" :
              !strcmp(command, "query") ?
-             "{\"driver\":\"e1000\",\"assigned\":false,\"pciback\":true}" :
+             "{\"driver\":\"e1000\",\"assigned\":false,\"pciback\":true"
+             QUERY_REST :
              !strcmp(command, "assign") ?
              "{\"driver\":\"e1000\",\"assigned\":false}" :
              !strcmp(command, "unassign") ? "true" : "{}", id);
@@ -1284,13 +1291,13 @@ static void lies_about_the_driver(void)
         "\"../../../etc\"", "\"a/b\"", "\"\"", "\".\"", "\"a\\nb\"", "7",
         "[]", "\"\\u00e9\"",
     };
-    char text[128];
+    char text[256];
     int i;
 
     for (i = 0; i < ARRAY_SIZE(t); i++) {
         evil_start();
         snprintf(text, sizeof(text), "{\"driver\":%s,\"assigned\":false,"
-                 "\"pciback\":true}", t[i]);
+                 "\"pciback\":true" QUERY_REST, t[i]);
         query_result = text;
         owner3.reply = query_says;
         is_int(add(NIC, NULL, true), ERROR_PCI_OWNER_UNREACHABLE, "%s",
@@ -1305,7 +1312,7 @@ static void no_pciback_there(void)
 {
     evil_start();
     query_result = "{\"driver\":\"e1000\",\"assigned\":false,"
-        "\"pciback\":false}";
+        "\"pciback\":false" QUERY_REST;
     owner3.reply = query_says;
     is_int(add(NIC, NULL, true), ERROR_FAIL, "fails");
     has_str(world_log(), "pciback driver is not loaded", "says why");

@@ -87,6 +87,24 @@ static void sbdf_every_range(void)
     is_int(wrong, 0, "every device and function number");
 }
 
+static void sbdf_equal(void)
+{
+    static const libxl__pci_sbdf a = { 1, 2, 3, 4 };
+    static const libxl__pci_sbdf others[] = {
+        { 0, 2, 3, 4 }, { 0x101, 2, 3, 4 }, { 1, 0, 3, 4 }, { 1, 2, 0, 4 },
+        { 1, 2, 3, 0 }, { 1, 3, 2, 4 }, { 1, 2, 4, 3 }, { 0, 0, 0, 0 },
+    };
+    const libxl__pci_sbdf same = { 1, 2, 3, 4 };
+    int i;
+
+    ok(libxl__pci_sbdf_equal(&a, &a), "one is equal to itself");
+    ok(libxl__pci_sbdf_equal(&a, &same), "and to one that is the same");
+    for (i = 0; i < ARRAY_SIZE(others); i++)
+        ok(!libxl__pci_sbdf_equal(&a, &others[i]) &&
+           !libxl__pci_sbdf_equal(&others[i], &a),
+           LIBXL__SBDF_FMT" is another", LIBXL__SBDF_ARG(others[i]));
+}
+
 static void driver_names(void)
 {
     static const char *const good[] = {
@@ -115,10 +133,15 @@ static void driver_names(void)
  * Requests
  */
 
-static bool same_sbdf(const libxl__pci_sbdf *a, const libxl__pci_sbdf *b)
+/* Without white space; no string may have any. */
+static char *compact(char *text)
 {
-    return a->domain == b->domain && a->bus == b->bus && a->dev == b->dev &&
-        a->func == b->func;
+    char *from, *to;
+
+    for (from = to = text; *from; from++)
+        if (*from != ' ' && *from != '\n') *to++ = *from;
+    *to = '\0';
+    return text;
 }
 
 static void request_round_trip(libxl__gc *gc, int64_t id,
@@ -140,7 +163,11 @@ static void request_round_trip(libxl__gc *gc, int64_t id,
     ok(has_id && got_id == id, "%s: id %"PRId64, name, id);
     ok(got.command == request->command && got.dir == request->dir &&
        got.attr == request->attr && got.file == request->file &&
-       same_sbdf(&got.sbdf, &request->sbdf), "%s: the same values", name);
+       libxl__pci_sbdf_equal(&got.sbdf, &request->sbdf),
+       "%s: the same values", name);
+    ok(got.reset == request->reset &&
+       got.permissive == request->permissive,
+       "%s: the same booleans", name);
     is_str(got.driver, request->driver, "%s: driver", name);
 }
 
@@ -154,8 +181,9 @@ static void requests_round_trip(void)
     for (c = 0; c < LIBXL__HOSTPCI_COMMANDS; c++) {
         libxl__hostpci_request r = { .command = c };
         int n = c == LIBXL__HOSTPCI_LS || c == LIBXL__HOSTPCI_EXISTS ? 3 :
-            c == LIBXL__HOSTPCI_READ_HEX ? 4 :
-            c == LIBXL__HOSTPCI_WRITE ? 5 : 1;
+            c == LIBXL__HOSTPCI_READ_HEX || c == LIBXL__HOSTPCI_WRITE ? 5 :
+            c == LIBXL__HOSTPCI_LEND ? 4 :
+            c == LIBXL__HOSTPCI_TAKE_BACK ? 2 : 1;
 
         if (c != LIBXL__HOSTPCI_LS) r.sbdf = sbdf;
         for (i = 0; i < n; i++) {
@@ -168,6 +196,11 @@ static void requests_round_trip(void)
                 if (i == LIBXL__HOSTPCI_FILE_DRIVER_BIND)
                     r.driver = "a \"quoted\" \\driver";
             }
+            if (c == LIBXL__HOSTPCI_LEND ||
+                c == LIBXL__HOSTPCI_TAKE_BACK) {
+                r.reset = i & 1;
+                r.permissive = i & 2;
+            }
             request_round_trip(gc, i ? INT64_MAX : 0, &r,
                                libxl__pcid_request_text(gc, &r));
         }
@@ -177,23 +210,68 @@ static void requests_round_trip(void)
 
 static void request_wire_form(void)
 {
-    GC_INIT(ctx);
-    libxl__hostpci_request r = {
-        .command = LIBXL__HOSTPCI_WRITE,
-        .file = LIBXL__HOSTPCI_FILE_DRIVER_BIND,
-        .sbdf = { 0, 3, 0, 0 },
-        .driver = "e1000",
+    static const struct {
+        libxl__hostpci_request request;
+        const char *text, *log;
+    } t[] = {
+#define REQUEST(command_, ...) \
+        { .command = LIBXL__HOSTPCI_ ## command_, __VA_ARGS__ }
+#define TEXT(cmd, args) \
+        "{\"execute\":\"" cmd "\",\"id\":7,\"arguments\":{" args "}}"
+#define SBDF .sbdf = { 0, 3, 0x1f, 7 }
+#define SBDF_TEXT "\"sbdf\":\"0000:03:1f.7\""
+        { REQUEST(WRITE, SBDF, .file = LIBXL__HOSTPCI_FILE_DRIVER_BIND,
+                  .driver = "e1000"),
+          TEXT("write", "\"file_id\":\"driver_bind\",\"driver\":\"e1000\","
+               SBDF_TEXT), "write driver_bind e1000 0000:03:1f.7" },
+        { REQUEST(WRITE, SBDF, .file = LIBXL__HOSTPCI_FILE_PERMISSIVE),
+          TEXT("write", "\"file_id\":\"pciback_permissive\"," SBDF_TEXT),
+          "write pciback_permissive 0000:03:1f.7" },
+        { REQUEST(LS, .dir = LIBXL__HOSTPCI_DIR_PCIBACK_SLOTS),
+          TEXT("ls", "\"dir_id\":\"pciback_slots\""), "ls pciback_slots" },
+        { REQUEST(READ_HEX, SBDF, .attr = LIBXL__HOSTPCI_ATTR_GSI),
+          TEXT("read_hex", "\"attr_id\":\"gsi\"," SBDF_TEXT),
+          "read_hex gsi 0000:03:1f.7" },
+        { REQUEST(QUERY, SBDF), TEXT("query", SBDF_TEXT),
+          "query 0000:03:1f.7" },
+        { REQUEST(LEND, SBDF),
+          TEXT("lend", SBDF_TEXT ",\"reset\":false,\"permissive\":false"),
+          "lend 0000:03:1f.7" },
+        { REQUEST(LEND, SBDF, .reset = true),
+          TEXT("lend", SBDF_TEXT ",\"reset\":true,\"permissive\":false"),
+          "lend reset 0000:03:1f.7" },
+        { REQUEST(LEND, SBDF, .permissive = true),
+          TEXT("lend", SBDF_TEXT ",\"reset\":false,\"permissive\":true"),
+          "lend permissive 0000:03:1f.7" },
+        { REQUEST(LEND, SBDF, .reset = true, .permissive = true),
+          TEXT("lend", SBDF_TEXT ",\"reset\":true,\"permissive\":true"),
+          "lend reset permissive 0000:03:1f.7" },
+        { REQUEST(TAKE_BACK, SBDF),
+          TEXT("take_back", SBDF_TEXT ",\"reset\":false"),
+          "take_back 0000:03:1f.7" },
+        { REQUEST(TAKE_BACK, SBDF, .reset = true),
+          TEXT("take_back", SBDF_TEXT ",\"reset\":true"),
+          "take_back reset 0000:03:1f.7" },
+        /* What a command has no argument for is not sent. */
+        { REQUEST(TAKE_BACK, SBDF, .permissive = true, .driver = "e1000"),
+          TEXT("take_back", SBDF_TEXT ",\"reset\":false"),
+          "take_back 0000:03:1f.7" },
+        { REQUEST(RESET, SBDF, .reset = true, .permissive = true),
+          TEXT("reset", SBDF_TEXT), "reset 0000:03:1f.7" },
+#undef REQUEST
+#undef TEXT
+#undef SBDF
+#undef SBDF_TEXT
     };
-    char *text = libxl__pcid_encode_request(gc, 7, &r), *from, *to;
+    GC_INIT(ctx);
+    int i;
 
-    for (from = to = text; *from; from++)
-        if (*from != ' ' && *from != '\n') *to++ = *from;
-    *to = '\0';
-    is_str(text, "{\"execute\":\"write\",\"id\":7,\"arguments\":{"
-           "\"file_id\":\"driver_bind\",\"driver\":\"e1000\","
-           "\"sbdf\":\"0000:03:00.0\"}}", "as the protocol has it");
-    is_str(libxl__pcid_request_text(gc, &r),
-           "write driver_bind e1000 0000:03:00.0", "as logs have it");
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        is_str(compact(libxl__pcid_encode_request(gc, 7, &t[i].request)),
+               t[i].text, "as the protocol has it: %s", t[i].log);
+        is_str(libxl__pcid_request_text(gc, &t[i].request), t[i].log,
+               "as logs have it: %s", t[i].log);
+    }
     GC_FREE;
 }
 
@@ -303,6 +381,76 @@ static void requests_invalid(void)
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
                "\"file_id\":\"pciback_bind\",\"driver\":\"e1000\"}"),
           "driver", ARG, 5 },
+#define WITH_SBDF(cmd, args) \
+    ARGS(cmd, "{\"sbdf\":\"0000:00:00.0\"" args "}")
+#define RESET      ",\"reset\":true"
+#define PERMISSIVE ",\"permissive\":false"
+        { ARGS("lend", "{}"), "\"sbdf\" is missing", ARG, 5 },
+        { ARGS("lend", "{\"reset\":true,\"permissive\":true}"),
+          "\"sbdf\" is missing", ARG, 5 },
+        { ARGS("lend", "{\"sbdf\":true" RESET PERMISSIVE "}"),
+          "\"sbdf\" is no string", ARG, 5 },
+        { ARGS("lend", "{\"sbdf\":\"../..\"" RESET PERMISSIVE "}"),
+          "cannot be", ARG, 5 },
+        { WITH_SBDF("lend", ""), "\"reset\" is missing", ARG, 5 },
+        { WITH_SBDF("lend", PERMISSIVE), "\"reset\" is missing", ARG, 5 },
+        { WITH_SBDF("lend", RESET), "\"permissive\" is missing", ARG, 5 },
+#define BAD_BOOLEANS(cmd, key, rest) \
+        { WITH_SBDF(cmd, rest ",\"" key "\":\"true\""), \
+          "\"" key "\" is no boolean", ARG, 5 }, \
+        { WITH_SBDF(cmd, rest ",\"" key "\":\"\""), \
+          "\"" key "\" is no boolean", ARG, 5 }, \
+        { WITH_SBDF(cmd, rest ",\"" key "\":1"), \
+          "\"" key "\" is no boolean", ARG, 5 }, \
+        { WITH_SBDF(cmd, rest ",\"" key "\":0"), \
+          "\"" key "\" is no boolean", ARG, 5 }, \
+        { WITH_SBDF(cmd, rest ",\"" key "\":null"), \
+          "\"" key "\" is no boolean", ARG, 5 }, \
+        { WITH_SBDF(cmd, rest ",\"" key "\":[true]"), \
+          "\"" key "\" is no boolean", ARG, 5 }, \
+        { WITH_SBDF(cmd, rest ",\"" key "\":{}"), \
+          "\"" key "\" is no boolean", ARG, 5 }, \
+        { WITH_SBDF(cmd, rest ",\"" key "\":true,\"" key "\":true"), \
+          "\"" key "\" is there twice", ARG, 5 }, \
+        { WITH_SBDF(cmd, rest ",\"" key "\":true,\"" key "\":\"x\""), \
+          "\"" key "\" is there twice", ARG, 5 }
+        BAD_BOOLEANS("lend", "reset", PERMISSIVE),
+        BAD_BOOLEANS("lend", "permissive", RESET),
+        BAD_BOOLEANS("take_back", "reset", ""),
+        { WITH_SBDF("lend", RESET PERMISSIVE ",\"sbdf\":\"0000:00:00.0\""),
+          "\"sbdf\" is there twice", ARG, 5 },
+        { WITH_SBDF("lend", RESET PERMISSIVE ",\"gsi\":0"),
+          "unknown argument \"gsi\"", ARG, 5 },
+        { WITH_SBDF("lend", RESET PERMISSIVE ",\"Reset\":true"),
+          "unknown argument \"Reset\"", ARG, 5 },
+        { WITH_SBDF("lend", RESET PERMISSIVE ",\"domid\":1"),
+          "unknown argument \"domid\"", ARG, 5 },
+        { WITH_SBDF("lend", RESET PERMISSIVE ",\"driver\":\"e1000\""),
+          "unknown argument \"driver\"", ARG, 5 },
+        { ARGS("take_back", "{\"reset\":true}"), "\"sbdf\" is missing",
+          ARG, 5 },
+        { WITH_SBDF("take_back", ""), "\"reset\" is missing", ARG, 5 },
+        { WITH_SBDF("take_back", RESET PERMISSIVE),
+          "unknown argument \"permissive\"", ARG, 5 },
+        { WITH_SBDF("take_back", PERMISSIVE),
+          "unknown argument \"permissive\"", ARG, 5 },
+        { WITH_SBDF("query", RESET), "unknown argument \"reset\"", ARG,
+          5 },
+        { WITH_SBDF("assign", PERMISSIVE),
+          "unknown argument \"permissive\"", ARG, 5 },
+        { WITH_SBDF("unassign", RESET), "unknown argument \"reset\"", ARG,
+          5 },
+        { WITH_SBDF("reset", RESET), "unknown argument \"reset\"", ARG,
+          5 },
+        { WITH_SBDF("write", ",\"file_id\":\"pciback_permissive\""
+                    PERMISSIVE),
+          "unknown argument \"permissive\"", ARG, 5 },
+        { WITH_SBDF("read_hex", ",\"attr_id\":\"GSI\""), "cannot be", ARG,
+          5 },
+#undef BAD_BOOLEANS
+#undef WITH_SBDF
+#undef RESET
+#undef PERMISSIVE
 #undef WITH_ID
 #undef ARGS
 #undef ARG
@@ -363,14 +511,29 @@ static void request_refusal_is_answered(void)
  * Replies
  */
 
+static int decode_for(libxl__gc *gc, const libxl__hostpci_request *request,
+                      const char *text, libxl__hostpci_reply *reply)
+{
+    libxl__json_object *msg = json(gc, text);
+
+    if (!msg) return ERROR_INVAL;
+    return libxl__pcid_decode_reply(gc, msg, request, reply);
+}
+
 static int decode(libxl__gc *gc, libxl__hostpci_command command,
                   const char *text, libxl__hostpci_reply *reply)
 {
     libxl__hostpci_request request = { .command = command };
-    libxl__json_object *msg = json(gc, text);
 
-    if (!msg) return ERROR_INVAL;
-    return libxl__pcid_decode_reply(gc, msg, &request, reply);
+    return decode_for(gc, &request, text, reply);
+}
+
+/* A result, as it is in a message */
+static int decode_result(libxl__gc *gc, libxl__hostpci_command command,
+                         const char *value, libxl__hostpci_reply *reply)
+{
+    return decode(gc, command,
+                  GCSPRINTF("{\"return\":%s,\"id\":0}", value), reply);
 }
 
 /* As a client would get what a server says */
@@ -412,7 +575,7 @@ static void reply_ls(void)
             got.num_sbdfs == 3, "a list of three"))
         goto out;
     for (i = 0; i < 3; i++)
-        ok(same_sbdf(&got.sbdfs[i], &sbdfs[i]), "entry %d", i);
+        ok(libxl__pci_sbdf_equal(&got.sbdfs[i], &sbdfs[i]), "entry %d", i);
 
     reply.num_sbdfs = 10000;
     GCNEW_ARRAY(reply.sbdfs, reply.num_sbdfs);
@@ -425,7 +588,13 @@ static void reply_ls(void)
 
 static void reply_values(void)
 {
-    static const uint64_t max[] = { 0xffff, 0xffff, 0xffffff, INT32_MAX };
+    static const uint64_t max[] = {
+        [LIBXL__HOSTPCI_ATTR_VENDOR] = 0xffff,
+        [LIBXL__HOSTPCI_ATTR_DEVICE] = 0xffff,
+        [LIBXL__HOSTPCI_ATTR_CLASS] = 0xffffff,
+        [LIBXL__HOSTPCI_ATTR_IRQ] = INT32_MAX,
+        [LIBXL__HOSTPCI_ATTR_GSI] = PCID_GSI_MAX,
+    };
     GC_INIT(ctx);
     libxl__hostpci_request request = { 0 };
     libxl__hostpci_reply reply = { 0 }, got;
@@ -463,6 +632,8 @@ static void reply_values(void)
         reply.driver = i & 1 ? "e1000" : NULL;
         reply.assigned = i & 2;
         reply.pciback = i & 4;
+        reply.functions = 1;
+        reply.assigned_functions = reply.assigned;
         request.command = LIBXL__HOSTPCI_QUERY;
         ok(!reply_through(gc, &request, &reply, &got) &&
            got.assigned == reply.assigned && got.pciback == reply.pciback &&
@@ -482,6 +653,13 @@ static void reply_values(void)
     GC_FREE;
 }
 
+static bool same_resource(const libxl__hostpci_resource *a,
+                          const libxl__hostpci_resource *b)
+{
+    return a->start == b->start && a->end == b->end &&
+        a->flags == b->flags;
+}
+
 static void reply_resources(void)
 {
     GC_INIT(ctx);
@@ -489,7 +667,7 @@ static void reply_resources(void)
         .command = LIBXL__HOSTPCI_READ_RESOURCES,
     };
     libxl__hostpci_reply reply = {
-        .resources = {
+        .access.resources = {
             { 0xfebc0000, 0xfebdffff, PCID_RESOURCE_MEM },
             { 1, UINT16_MAX, PCID_RESOURCE_IO },
             { 0, 0, 0 },
@@ -502,11 +680,30 @@ static void reply_resources(void)
 
     if (ok(!reply_through(gc, &request, &reply, &got), "limits"))
         for (i = 0; i < PCID_RESOURCES; i++)
-            ok(got.resources[i].start == reply.resources[i].start &&
-               got.resources[i].end == reply.resources[i].end &&
-               got.resources[i].flags == reply.resources[i].flags,
+            ok(same_resource(&got.access.resources[i],
+                             &reply.access.resources[i]),
                "resource %d", i);
     GC_FREE;
+}
+
+/* Wherever resources can be, they are checked in the same way. */
+static void check_resources(libxl__gc *gc, const char *list, int want,
+                            const char *what)
+{
+    libxl__hostpci_reply reply;
+    libxl__hostpci_access access;
+
+    is_int(decode_result(gc, LIBXL__HOSTPCI_READ_RESOURCES,
+                         GCSPRINTF("[%s]", list), &reply),
+           want, "read_resources: %s", what);
+    is_int(decode_result(gc, LIBXL__HOSTPCI_LEND,
+                         GCSPRINTF("{\"resources\":[%s],\"gsi\":0,"
+                                   "\"reset\":null}", list), &reply),
+           want, "lend: %s", what);
+    is_int(libxl__pcid_decode_access(gc,
+                         GCSPRINTF("{\"resources\":[%s],\"gsi\":0}", list),
+                         &access),
+           want, "a record: %s", what);
 }
 
 static void reply_resources_invalid(void)
@@ -557,29 +754,23 @@ static void reply_resources_invalid(void)
     };
     static const char none[] = "{\"start\":0,\"end\":0,\"flags\":0}";
     GC_INIT(ctx);
-    libxl__hostpci_reply reply;
     char *list;
-    int i, n;
+    int i, j, n;
 
     for (i = 0; i < ARRAY_SIZE(t); i++)
         for (n = 0; n < PCID_RESOURCES; n += PCID_RESOURCES - 1) {
-            int j;
-
             list = "";
             for (j = 0; j < PCID_RESOURCES; j++)
                 list = GCSPRINTF("%s%s%s", list, j ? "," : "",
                                  j == n ? t[i].text : none);
-            is_int(decode(gc, LIBXL__HOSTPCI_READ_RESOURCES,
-                          GCSPRINTF("{\"return\":[%s],\"id\":0}", list),
-                          &reply),
-                   ERROR_INVAL, "%s, at %d", t[i].what, n);
+            check_resources(gc, list, ERROR_INVAL,
+                            GCSPRINTF("%s, at %d", t[i].what, n));
         }
 
     list = (char *)none;
     for (n = 1; n <= PCID_RESOURCES + 1; n++) {
-        is_int(decode(gc, LIBXL__HOSTPCI_READ_RESOURCES,
-                      GCSPRINTF("{\"return\":[%s],\"id\":0}", list), &reply),
-               n == PCID_RESOURCES ? 0 : ERROR_INVAL, "%d resources", n);
+        check_resources(gc, list, n == PCID_RESOURCES ? 0 : ERROR_INVAL,
+                        GCSPRINTF("%d resources", n));
         list = GCSPRINTF("%s,%s", list, none);
     }
     GC_FREE;
@@ -611,6 +802,7 @@ static void replies_invalid(void)
         { LIBXL__HOSTPCI_READ_HEX, "1.5" },
         { LIBXL__HOSTPCI_READ_HEX, "-1" },
         { LIBXL__HOSTPCI_READ_HEX, "65536" },
+        { LIBXL__HOSTPCI_READ_HEX, "4294967296" },
         { LIBXL__HOSTPCI_READ_HEX, "9223372036854775807" },
         { LIBXL__HOSTPCI_READ_HEX, "[1]" },
         { LIBXL__HOSTPCI_READ_RESOURCES, "{}" },
@@ -632,17 +824,6 @@ static void replies_invalid(void)
         { LIBXL__HOSTPCI_QUERY, "null" },
         { LIBXL__HOSTPCI_QUERY, "[]" },
         { LIBXL__HOSTPCI_QUERY, "{}" },
-        { LIBXL__HOSTPCI_QUERY, "{\"pciback\":true,\"assigned\":true}" },
-        { LIBXL__HOSTPCI_QUERY, "{\"pciback\":true,\"driver\":null}" },
-        { LIBXL__HOSTPCI_QUERY, "{\"assigned\":true,\"driver\":null}" },
-        { LIBXL__HOSTPCI_QUERY,
-          "{\"pciback\":1,\"assigned\":true,\"driver\":null}" },
-        { LIBXL__HOSTPCI_QUERY,
-          "{\"pciback\":true,\"assigned\":null,\"driver\":null}" },
-        { LIBXL__HOSTPCI_QUERY,
-          "{\"pciback\":true,\"assigned\":true,\"driver\":1}" },
-        { LIBXL__HOSTPCI_QUERY,
-          "{\"pciback\":true,\"assigned\":true,\"driver\":\"a/b\"}" },
         { LIBXL__HOSTPCI_ASSIGN, "null" },
         { LIBXL__HOSTPCI_ASSIGN, "true" },
         { LIBXL__HOSTPCI_ASSIGN, "{\"assigned\":true}" },
@@ -651,18 +832,479 @@ static void replies_invalid(void)
         { LIBXL__HOSTPCI_UNASSIGN, "null" },
         { LIBXL__HOSTPCI_UNASSIGN, "0" },
         { LIBXL__HOSTPCI_UNASSIGN, "{}" },
+        { LIBXL__HOSTPCI_QUERY, "true" },
+        { LIBXL__HOSTPCI_LEND, "null" },
+        { LIBXL__HOSTPCI_LEND, "true" },
+        { LIBXL__HOSTPCI_LEND, "[]" },
+        { LIBXL__HOSTPCI_LEND, "{}" },
+        { LIBXL__HOSTPCI_LEND, "\"ok\"" },
+        { LIBXL__HOSTPCI_TAKE_BACK, "null" },
+        { LIBXL__HOSTPCI_TAKE_BACK, "true" },
+        { LIBXL__HOSTPCI_TAKE_BACK, "[]" },
+        { LIBXL__HOSTPCI_TAKE_BACK, "{}" },
+        { LIBXL__HOSTPCI_TAKE_BACK, "\"ok\"" },
     };
     GC_INIT(ctx);
     libxl__hostpci_reply reply;
     int i;
 
     for (i = 0; i < ARRAY_SIZE(t); i++)
-        is_int(decode(gc, t[i].command,
-                      GCSPRINTF("{\"return\":%s,\"id\":0}", t[i].value),
-                      &reply), ERROR_INVAL, "%s: %s",
+        is_int(decode_result(gc, t[i].command, t[i].value, &reply),
+               ERROR_INVAL, "%s: %s",
                libxl__pcid_command_name(t[i].command), t[i].value);
     GC_FREE;
 }
+
+/*
+ * query
+ */
+
+static void reply_query(void)
+{
+    GC_INIT(ctx);
+    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_QUERY };
+    libxl__hostpci_reply reply = {
+        .driver = "pciback", .assigned = true, .pciback = true,
+        .vendor = 0xffff, .device = 0xfffe, .class_code = 0xffffff,
+    }, got;
+    const int64_t id = 1;
+    unsigned mask;
+    int wrong = 0, i;
+
+    reply.functions = reply.assigned_functions = 1;
+    ok(!reply_through(gc, &request, &reply, &got) &&
+       got.vendor == 0xffff && got.device == 0xfffe &&
+       got.class_code == 0xffffff,
+       "what the device is: the largest values");
+    reply.vendor = reply.device = reply.class_code = 0;
+    ok(!reply_through(gc, &request, &reply, &got) && !got.vendor &&
+       !got.device && !got.class_code, "what the device is: 0");
+
+    for (i = 0; i < 8; i++) {
+        request.sbdf.func = i;
+        reply.functions = 0xff;
+        reply.assigned_functions = 1u << i;
+        ok(!reply_through(gc, &request, &reply, &got) &&
+           got.functions == 0xff && got.assigned_functions == 1u << i,
+           "function %d of eight is assigned", i);
+        reply.functions = 1u << i;
+        ok(!reply_through(gc, &request, &reply, &got) &&
+           got.functions == 1u << i, "function %d is all there is", i);
+    }
+
+    request.sbdf.func = 2;
+    for (mask = 0; mask < 0x100; mask++) {
+        const char *text;
+
+        reply.functions = mask | 4;
+        reply.assigned_functions = mask;
+        reply.assigned = mask & 4;
+        text = libxl__pcid_encode_reply(gc, &id, &request, &reply);
+        if (decode_for(gc, &request, text, &got) ||
+            got.functions != reply.functions ||
+            got.assigned_functions != reply.assigned_functions ||
+            got.assigned != reply.assigned)
+            wrong++;
+    }
+    is_int(wrong, 0, "every set of functions");
+
+    reply = (libxl__hostpci_reply){
+        .driver = "e1000", .pciback = true, .vendor = 0x8086,
+        .device = 0x100e, .class_code = 0x020000, .functions = 0x87,
+        .assigned_functions = 0x82,
+    };
+    is_str(compact(libxl__pcid_encode_reply(gc, &id, &request, &reply)),
+           "{\"return\":{\"driver\":\"e1000\",\"assigned\":false,"
+           "\"pciback\":true,\"vendor\":32902,\"device\":4110,"
+           "\"class\":131072,\"functions\":[0,1,2,7],"
+           "\"functions_assigned\":[1,7]},\"id\":1}",
+           "as the protocol has it");
+    GC_FREE;
+}
+
+/* The result of a query of function 1, which is assigned; and with a
+ * member that is something else, or, if value is NULL, is not there */
+static int decode_query(libxl__gc *gc, const char *key, const char *value)
+{
+    static const struct {
+        const char *key, *value;
+    } members[] = {
+        { "driver", "\"pciback\"" }, { "assigned", "true" },
+        { "pciback", "true" }, { "vendor", "32902" }, { "device", "4110" },
+        { "class", "131072" }, { "functions", "[0,1,7]" },
+        { "functions_assigned", "[1]" },
+    };
+    libxl__hostpci_request request = {
+        .command = LIBXL__HOSTPCI_QUERY, .sbdf = { 0, 3, 0, 1 },
+    };
+    libxl__hostpci_reply reply;
+    const char *text = "\"later\":[{}]";
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(members); i++) {
+        bool this = key && !strcmp(key, members[i].key);
+
+        if (this && !value) continue;
+        text = GCSPRINTF("%s,\"%s\":%s", text, members[i].key,
+                         this ? value : members[i].value);
+    }
+    return decode_for(gc, &request,
+                      GCSPRINTF("{\"return\":{%s},\"id\":0}", text),
+                      &reply);
+}
+
+static void reply_query_invalid(void)
+{
+    static const struct {
+        const char *key;
+        const char *values[16];
+    } t[] = {
+        { "driver", { "1", "true", "\"\"", "\"a/b\"", "\"..\"", "[]" } },
+        { "assigned", { "null", "1", "\"true\"", "[true]" } },
+        { "pciback", { "null", "1", "\"true\"", "{}" } },
+        { "vendor", { "null", "true", "\"0x8086\"", "-1", "65536", "1.0",
+                      "[1]", "4294967297" } },
+        { "device", { "null", "true", "\"0x100e\"", "-1", "65536", "1.0",
+                      "[1]", "4294967297" } },
+        { "class", { "null", "true", "\"0\"", "-1", "16777216", "1.0",
+                     "[1]", "4294967297" } },
+        { "functions", { "null", "true", "1", "{}", "\"[0,1,7]\"",
+                         "[0,1,8]", "[0,1,-1]", "[0,1,32]",
+                         "[0,1,4294967296]", "[0,1,7,7]", "[1,0,1]",
+                         "[0,1,\"7\"]", "[0,1,null]", "[0,1,7.0]",
+                         "[[0,1,7]]" } },
+        { "functions_assigned", { "null", "true", "1", "{}", "\"[1]\"",
+                                  "[1,8]", "[1,-1]", "[1,32]",
+                                  "[1,4294967296]", "[1,1]", "[1,\"7\"]",
+                                  "[1,null]", "[1,7.0]", "[[1]]" } },
+    };
+    GC_INIT(ctx);
+    int i, j;
+
+    ok(!decode_query(gc, NULL, NULL), "it is valid as it is");
+    ok(!decode_query(gc, "driver", "null"), "and without a driver");
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        is_int(decode_query(gc, t[i].key, NULL), ERROR_INVAL,
+               "%s is missing", t[i].key);
+        for (j = 0; j < ARRAY_SIZE(t[i].values) && t[i].values[j]; j++)
+            is_int(decode_query(gc, t[i].key, t[i].values[j]), ERROR_INVAL,
+                   "%s is %s", t[i].key, t[i].values[j]);
+    }
+    GC_FREE;
+}
+
+/* Of function 1: what its members say of each other */
+static void reply_query_contradicts_itself(void)
+{
+    static const struct {
+        const char *functions, *functions_assigned, *assigned;
+        int rc;
+        const char *what;
+    } t[] = {
+        { "[0,1,7]", "[1]", "true", 0, "assigned" },
+        { "[0,1,7]", "[]", "false", 0, "not assigned" },
+        { "[7,1,0]", "[7,1]", "true", 0, "in any order" },
+        { "[0,1,7]", "[0,7]", "false", 0, "only the others are assigned" },
+        { "[1]", "[1]", "true", 0, "the only function" },
+        { "[]", "[]", "false", ERROR_INVAL, "no function is there" },
+        { "[0,7]", "[]", "false", ERROR_INVAL, "this one is not there" },
+        { "[0,7]", "[0,7]", "false", ERROR_INVAL,
+          "this one is not there, the others are assigned" },
+        { "[0,1]", "[1,7]", "true", ERROR_INVAL,
+          "one is assigned that is not there" },
+        { "[0,1]", "[7]", "false", ERROR_INVAL,
+          "only one that is not there is assigned" },
+        { "[0,1,7]", "[0,7]", "true", ERROR_INVAL,
+          "assigned, but not among those that are" },
+        { "[0,1,7]", "[]", "true", ERROR_INVAL, "assigned, but none is" },
+        { "[0,1,7]", "[1]", "false", ERROR_INVAL,
+          "not assigned, but among those that are" },
+    };
+    GC_INIT(ctx);
+    libxl__hostpci_request request = {
+        .command = LIBXL__HOSTPCI_QUERY, .sbdf = { 0, 3, 0, 1 },
+    };
+    libxl__hostpci_reply reply;
+    const char *text;
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        text = GCSPRINTF("{\"return\":{\"driver\":null,\"assigned\":%s,"
+                         "\"pciback\":true,\"vendor\":1,\"device\":1,"
+                         "\"class\":1,\"functions\":%s,"
+                         "\"functions_assigned\":%s},\"id\":0}",
+                         t[i].assigned, t[i].functions,
+                         t[i].functions_assigned);
+        is_int(decode_for(gc, &request, text, &reply), t[i].rc, "%s",
+               t[i].what);
+    }
+    GC_FREE;
+}
+
+/*
+ * lend, take_back, and the record of what was lent
+ */
+
+static const libxl__hostpci_access some_access = {
+    .resources = {
+        { 0xfebc0000, 0xfebdffff, PCID_RESOURCE_MEM },
+        { 0xc000, 0xc03f, PCID_RESOURCE_IO },
+        { 0, 0, 0 },
+        { 0x4000000000, 0x400000ffff, PCID_RESOURCE_MEM |
+          PCID_RESOURCE_PREFETCH | PCID_RESOURCE_64BIT },
+        { 1, UINT16_MAX, PCID_RESOURCE_IO },
+        { PCID_RESOURCE_ADDR_MAX, PCID_RESOURCE_ADDR_MAX,
+          PCID_RESOURCE_MEM },
+    },
+    .gsi = 18,
+};
+
+/* Seven resources, of which there is none */
+#define NONE "{\"start\":0,\"end\":0,\"flags\":0}"
+#define NONES NONE "," NONE "," NONE "," NONE "," NONE "," NONE "," NONE
+
+static bool same_access(const libxl__hostpci_access *a,
+                        const libxl__hostpci_access *b)
+{
+    int i;
+
+    for (i = 0; i < PCID_RESOURCES; i++)
+        if (!same_resource(&a->resources[i], &b->resources[i]))
+            return false;
+    return a->gsi == b->gsi;
+}
+
+static void reply_lend(void)
+{
+    GC_INIT(ctx);
+    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_LEND };
+    libxl__hostpci_reply reply = { .access = some_access }, got;
+    const int64_t id = 1;
+
+    ok(!reply_through(gc, &request, &reply, &got) &&
+       same_access(&got.access, &some_access), "all of it");
+    is_str(got.reset_failed, NULL, "nothing failed");
+
+    reply.access.gsi = PCID_GSI_MAX;
+    ok(!reply_through(gc, &request, &reply, &got) &&
+       got.access.gsi == PCID_GSI_MAX, "the largest GSI");
+    reply.access.gsi = PCID_GSI_MAX + 1;
+    is_int(reply_through(gc, &request, &reply, &got), ERROR_INVAL,
+           "one more than that is refused");
+    reply.access.gsi = 0;
+    reply.reset_failed = "\"no\" \\reset";
+    ok(!reply_through(gc, &request, &reply, &got) && !got.access.gsi,
+       "no GSI");
+    is_str(got.reset_failed, "\"no\" \\reset", "why the reset failed");
+
+    memset(&reply, 0, sizeof(reply));
+    ok(!reply_through(gc, &request, &reply, &got) &&
+       same_access(&got.access, &reply.access), "nothing at all");
+    reply.access.gsi = 18;
+    is_str(compact(libxl__pcid_encode_reply(gc, &id, &request, &reply)),
+           "{\"return\":{\"resources\":[" NONES "],\"gsi\":18,"
+           "\"reset\":null},\"id\":1}", "as the protocol has it");
+    reply.reset_failed = "why";
+    is_str(compact(libxl__pcid_encode_reply(gc, &id, &request, &reply)),
+           "{\"return\":{\"resources\":[" NONES "],\"gsi\":18,"
+           "\"reset\":\"why\"},\"id\":1}", "with a reset that failed");
+
+    reply = (libxl__hostpci_reply){
+        .class = LIBXL__HOSTPCI_FAILED, .errnoval = EPERM,
+        .step = LIBXL__HOSTPCI_STEP_ACCESS, .desc = "why",
+    };
+    ok(!reply_through(gc, &request, &reply, &got) &&
+       got.class == LIBXL__HOSTPCI_FAILED && got.errnoval == EPERM &&
+       got.step == LIBXL__HOSTPCI_STEP_ACCESS, "an error");
+    GC_FREE;
+}
+
+static void reply_take_back(void)
+{
+    GC_INIT(ctx);
+    libxl__hostpci_request request = {
+        .command = LIBXL__HOSTPCI_TAKE_BACK,
+    };
+    libxl__hostpci_reply reply = { .access = some_access }, got;
+    const int64_t id = 1;
+
+    ok(!reply_through(gc, &request, &reply, &got), "nothing failed");
+    is_str(got.reset_failed, NULL, "nor the reset");
+    is_str(compact(libxl__pcid_encode_reply(gc, &id, &request, &reply)),
+           "{\"return\":{\"reset\":null},\"id\":1}",
+           "as the protocol has it");
+    reply.reset_failed = "why";
+    ok(!reply_through(gc, &request, &reply, &got), "but the reset failed");
+    is_str(got.reset_failed, "why", "and why");
+    is_str(compact(libxl__pcid_encode_reply(gc, &id, &request, &reply)),
+           "{\"return\":{\"reset\":\"why\"},\"id\":1}",
+           "with a reset that failed");
+    GC_FREE;
+}
+
+/* The value of "reset", in both commands that have it */
+static void reply_reset_text(void)
+{
+    static const libxl__hostpci_command commands[] = {
+        LIBXL__HOSTPCI_LEND, LIBXL__HOSTPCI_TAKE_BACK,
+    };
+    static const char *const bad[] = {
+        "\"\"", "0", "1", "true", "false", "[]", "[\"x\"]", "{}", "1.5",
+    };
+    GC_INIT(ctx);
+    libxl__hostpci_reply reply, got;
+    const char *name, *start;
+    int i, j;
+
+    for (i = 0; i < ARRAY_SIZE(commands); i++) {
+        libxl__hostpci_request request = { .command = commands[i] };
+
+        name = libxl__pcid_command_name(commands[i]);
+        start = commands[i] == LIBXL__HOSTPCI_LEND ?
+            "\"resources\":[" NONES "],\"gsi\":0" : "\"later\":{}";
+#define RESET_IS(value) \
+        decode_result(gc, commands[i], \
+                      GCSPRINTF("{%s,\"reset\":%s}", start, value), &got)
+
+        is_int(decode_result(gc, commands[i], GCSPRINTF("{%s}", start),
+                             &got), ERROR_INVAL, "%s: missing", name);
+        for (j = 0; j < ARRAY_SIZE(bad); j++)
+            is_int(RESET_IS(bad[j]), ERROR_INVAL, "%s: %s", name, bad[j]);
+
+        is_int(RESET_IS("null"), 0, "%s: null", name);
+        is_str(got.reset_failed, NULL, "%s: no text", name);
+        is_int(RESET_IS("\"a\\u001b[2J\\n\\u00e9%s\""), 0,
+               "%s: a text that is not fit to be printed", name);
+        is_str(got.reset_failed, "a?[2J???%s", "%s: is made so", name);
+        is_int(RESET_IS(GCSPRINTF("\"%s\"", repeat(gc, 'x', 5000))), 0,
+               "%s: a text that is too long", name);
+        is_int(strlen(got.reset_failed), PCID_DESC_MAX, "%s: is cut",
+               name);
+#undef RESET_IS
+
+        memset(&reply, 0, sizeof(reply));
+        reply.reset_failed = GCSPRINTF("\n%s", repeat(gc, 'x', 5000));
+        ok(strlen(libxl__pcid_encode_reply(gc, &(int64_t){ INT64_MAX },
+                                           &request, &reply)) <
+           PCID_REQUEST_MAX, "%s: what is sent is cut as well", name);
+        ok(!reply_through(gc, &request, &reply, &got) &&
+           got.reset_failed[0] == '?', "%s: and made fit", name);
+    }
+    GC_FREE;
+}
+
+static void reply_lend_invalid(void)
+{
+    static const char *const t[] = {
+        "{\"gsi\":0,\"reset\":null}",
+        "{\"resources\":[" NONES "],\"reset\":null}",
+        "{\"resources\":null,\"gsi\":0,\"reset\":null}",
+        "{\"resources\":{},\"gsi\":0,\"reset\":null}",
+        "{\"resources\":7,\"gsi\":0,\"reset\":null}",
+        "{\"resources\":[],\"gsi\":0,\"reset\":null}",
+        "[" NONES "]",
+    };
+    static const char *const gsis[] = {
+        "null", "true", "\"18\"", "-1", "65536", "4294967296",
+        "4294967314", "9223372036854775807", "-9223372036854775808",
+        "18.0", "1e1", "[18]", "{}",
+    };
+    GC_INIT(ctx);
+    libxl__hostpci_request request = {
+        .command = LIBXL__HOSTPCI_READ_HEX,
+        .attr = LIBXL__HOSTPCI_ATTR_GSI,
+    };
+    libxl__hostpci_access access;
+    libxl__hostpci_reply reply;
+    int i;
+
+    is_int(decode_result(gc, LIBXL__HOSTPCI_LEND,
+                         "{\"resources\":[" NONES "],\"gsi\":18,"
+                         "\"reset\":null,\"later\":1}", &reply),
+           0, "one of a later version is valid");
+    is_int(reply.access.gsi, 18, "its GSI");
+    for (i = 0; i < ARRAY_SIZE(t); i++)
+        is_int(decode_result(gc, LIBXL__HOSTPCI_LEND, t[i], &reply),
+               ERROR_INVAL, "%s", t[i]);
+    for (i = 0; i < ARRAY_SIZE(gsis); i++) {
+        is_int(decode_result(gc, LIBXL__HOSTPCI_LEND,
+                             GCSPRINTF("{\"resources\":[" NONES "],"
+                                       "\"gsi\":%s,\"reset\":null}",
+                                       gsis[i]), &reply),
+               ERROR_INVAL, "lend: GSI is %s", gsis[i]);
+        is_int(decode_for(gc, &request,
+                          GCSPRINTF("{\"return\":%s,\"id\":0}", gsis[i]),
+                          &reply), ERROR_INVAL, "read_hex: GSI is %s",
+               gsis[i]);
+        is_int(libxl__pcid_decode_access(gc,
+                          GCSPRINTF("{\"resources\":[" NONES "],"
+                                    "\"gsi\":%s}", gsis[i]), &access),
+               ERROR_INVAL, "a record: GSI is %s", gsis[i]);
+    }
+    GC_FREE;
+}
+
+static void access_round_trip(void)
+{
+    GC_INIT(ctx);
+    libxl__hostpci_access access = some_access, got;
+    const char *text;
+
+    text = libxl__pcid_encode_access(gc, &access);
+    memset(&got, 0xff, sizeof(got));
+    is_int(libxl__pcid_decode_access(gc, text, &got), 0, "is decoded");
+    ok(same_access(&got, &access), "and the same");
+
+    access.gsi = PCID_GSI_MAX;
+    text = libxl__pcid_encode_access(gc, &access);
+    is_int(libxl__pcid_decode_access(gc, text, &got), 0, "largest GSI");
+    ok(same_access(&got, &access), "and the same");
+
+    memset(&access, 0, sizeof(access));
+    text = libxl__pcid_encode_access(gc, &access);
+    memset(&got, 0xff, sizeof(got));
+    is_int(libxl__pcid_decode_access(gc, text, &got), 0, "of nothing");
+    ok(same_access(&got, &access), "and the same");
+    is_str(compact(libxl__strdup(gc, text)),
+           "{\"resources\":[" NONES "],\"gsi\":0}", "its form");
+    GC_FREE;
+}
+
+static void access_rubbish(void)
+{
+    static const char *const t[] = {
+        "", " ", "rubbish", "null", "true", "0", "\"x\"", "[]", "{}",
+        "[" NONES "]", "{\"gsi\":0}", "{\"resources\":[" NONES "]}",
+        "{\"resources\":[],\"gsi\":0}", "{\"resources\":{},\"gsi\":0}",
+        "{\"resources\":null,\"gsi\":0}",
+        "{\"resources\":[" NONE "],\"gsi\":0}",
+        "{\"resources\":[" NONES "," NONE "],\"gsi\":0}",
+        "{\"Resources\":[" NONES "],\"gsi\":0}",
+        "{\"return\":{\"resources\":[" NONES "],\"gsi\":0},\"id\":0}",
+    };
+    GC_INIT(ctx);
+    libxl__hostpci_access got;
+    char *text;
+    size_t len;
+    int i, taken = 0;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++)
+        is_int(libxl__pcid_decode_access(gc, t[i], &got), ERROR_INVAL,
+               "\"%s\"", t[i]);
+
+    /* Cut at every byte */
+    text = compact(libxl__pcid_encode_access(gc, &some_access));
+    is_int(libxl__pcid_decode_access(gc, text, &got), 0, "a good one");
+    for (len = strlen(text); len-- > 0; ) {
+        text[len] = '\0';
+        if (!libxl__pcid_decode_access(gc, text, &got)) taken++;
+    }
+    is_int(taken, 0, "one that is cut off");
+    GC_FREE;
+}
+
+#undef NONE
+#undef NONES
 
 static void error_round_trip(void)
 {
@@ -695,7 +1337,7 @@ static void error_round_trip(void)
     ok(!reply_through(gc, &request, &reply, &got) && got.errnoval == EIO,
        "any other errno becomes EIO");
     for (step = LIBXL__HOSTPCI_STEP_NONE;
-         step <= LIBXL__HOSTPCI_STEP_REMOVE_SLOT; step++) {
+         step <= LIBXL__HOSTPCI_STEP_ACCESS; step++) {
         reply.step = step;
         ok(!reply_through(gc, &request, &reply, &got) && got.step == step,
            "step %d", step);
@@ -848,8 +1490,18 @@ static void greeting(void)
     ok(commands[LIBXL__HOSTPCI_LS] && commands[LIBXL__HOSTPCI_RESET],
        "basic commands need not be named");
     ok(commands[LIBXL__HOSTPCI_ASSIGN], "a feature that is named is there");
-    ok(!commands[LIBXL__HOSTPCI_UNASSIGN] && !commands[LIBXL__HOSTPCI_QUERY],
+    ok(!commands[LIBXL__HOSTPCI_UNASSIGN] &&
+       !commands[LIBXL__HOSTPCI_QUERY] && !commands[LIBXL__HOSTPCI_LEND] &&
+       !commands[LIBXL__HOSTPCI_TAKE_BACK],
        "one that is not named is not");
+
+    msg = json(gc, "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
+               "\"features\":[\"take_back\",\"lend\"]}}");
+    ok(!libxl__pcid_decode_greeting(msg, &major, &minor, commands) &&
+       commands[LIBXL__HOSTPCI_LEND] &&
+       commands[LIBXL__HOSTPCI_TAKE_BACK] &&
+       !commands[LIBXL__HOSTPCI_ASSIGN],
+       "lend and take_back are features");
     GC_FREE;
 }
 
@@ -901,7 +1553,8 @@ static void commands(void)
     static const bool writes[LIBXL__HOSTPCI_COMMANDS] = {
         [LIBXL__HOSTPCI_WRITE] = true, [LIBXL__HOSTPCI_UNBIND] = true,
         [LIBXL__HOSTPCI_RESET] = true, [LIBXL__HOSTPCI_ASSIGN] = true,
-        [LIBXL__HOSTPCI_UNASSIGN] = true,
+        [LIBXL__HOSTPCI_UNASSIGN] = true, [LIBXL__HOSTPCI_LEND] = true,
+        [LIBXL__HOSTPCI_TAKE_BACK] = true,
     };
     int i;
 
@@ -919,6 +1572,7 @@ int main(void)
     sbdf_valid();
     sbdf_invalid();
     sbdf_every_range();
+    sbdf_equal();
     driver_names();
     requests_round_trip();
     request_wire_form();
@@ -929,6 +1583,15 @@ int main(void)
     reply_resources();
     reply_resources_invalid();
     replies_invalid();
+    reply_query();
+    reply_query_invalid();
+    reply_query_contradicts_itself();
+    reply_lend();
+    reply_take_back();
+    reply_reset_text();
+    reply_lend_invalid();
+    access_round_trip();
+    access_rubbish();
     error_round_trip();
     errors_of_others();
     errors_invalid();

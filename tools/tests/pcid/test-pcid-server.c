@@ -91,7 +91,8 @@ static void greets(void)
     is_str(raw_connect(&peer, 0, OWNER, "c1"), NULL, "a channel is offered");
     greeting = raw_recv(&peer, 0);
     is_str(greeting, "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
-           "\"features\":[\"query\",\"assign\",\"unassign\"]}}",
+           "\"features\":[\"query\",\"assign\",\"unassign\",\"lend\","
+           "\"take_back\"]}}",
            "as the protocol has it");
     is_str(ask(&peer, PING), PONG, "and answers");
     is_str(store_get(BASE "/0/c1"), NULL, "the node is gone by then");
@@ -129,7 +130,7 @@ static void who_may_connect(void)
 static void not_a_client(void)
 {
     const char *answer;
-    raw_peer peer;
+    raw_peer peer = { .domid = 5, .path = BASE "/5/x" };
 
     start();
     store_put(BASE "/5/x", PCID_XS_REQUESTED);
@@ -369,7 +370,9 @@ static void all_commands(void)
             "{\"start\":0,\"end\":0,\"flags\":0},", "read_resources");
     is_str(ask(&peer, CMD("query", SBDF(NIC), "6")),
            RETURN("{\"driver\":\"e1000\",\"assigned\":false,"
-                  "\"pciback\":true}", "6"), "query");
+                  "\"pciback\":true,\"vendor\":32902,\"device\":4110,"
+                  "\"class\":131072,\"functions\":[0,1],"
+                  "\"functions_assigned\":[]}", "6"), "query");
     is_str(ask(&peer, CMD("assign", SBDF(NIC), "7")),
            RETURN("{\"driver\":\"e1000\",\"assigned\":false}", "7"),
            "assign");

@@ -6,6 +6,7 @@
 #include "libxl_osdeps.h" /* must come before any other headers */
 
 #include "harness.h"
+#include "libxl_arch.h"
 
 #define NIC  "0000:03:00.0" /* has its driver, e1000 */
 #define FREE "0000:03:00.1" /* has none */
@@ -239,15 +240,69 @@ static void read_hex(void)
     end();
 }
 
+/* That which a device with this interrupt should have; 0 where there are
+ * no GSIs */
+static uint32_t gsi_of(uint32_t irq)
+{
+    uint32_t gsi = ~0;
+
+    is_int(libxl__arch_pci_gsi(gc, 0, irq, &gsi), 0, "GSI of %u", irq);
+    return gsi;
+}
+
+static void read_gsi(void)
+{
+    start(true);
+    ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI), "of a device");
+    is_int(reply.value, gsi_of(11), "which it is");
+    sysfs_put("devices/" NIC "/irq", "0\n");
+    ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI) && !reply.value,
+       "none");
+    sysfs_put("devices/" NIC "/irq", "65535\n");
+    ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI), "the largest");
+    is_int(reply.value, gsi_of(PCID_GSI_MAX), "which it is");
+
+    sysfs_put("devices/" NIC "/irq", "65536\n");
+    if (gsi_of(65536) > PCID_GSI_MAX)
+        FAILS(FAILED, ERANGE,
+              DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI),
+              "one more than that");
+    ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_IRQ) &&
+       reply.value == 65536, "which is no error for an IRQ");
+    sysfs_put("devices/" NIC "/irq", "none\n");
+    FAILS(FAILED, 0, DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI),
+          "rubbish");
+    fault_inject("read", "irq", EIO, 0, 1);
+    FAILS(FAILED, EIO, DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI),
+          "read error");
+    FAILS(NO_DEVICE, ENOENT,
+          DO(READ_HEX, NONE, .attr = LIBXL__HOSTPCI_ATTR_GSI),
+          "no device");
+    is_str(sysfs_writes(), "", "nothing is written");
+    end();
+}
+
+/* What devices are given by sysfs_add_device */
+static const libxl__hostpci_resource e1000_resources[PCID_RESOURCES] = {
+    { 0xfebc0000, 0xfebdffff, PCID_RESOURCE_MEM },
+    { 0xc000, 0xc03f, PCID_RESOURCE_IO },
+    { 0 }, { 0 }, { 0 }, { 0 },
+    { 0xfeb80000, 0xfebbffff,
+      PCID_RESOURCE_MEM | PCID_RESOURCE_PREFETCH },
+};
+
+static void has_resources(const libxl__hostpci_resource *want)
+{
+    const libxl__hostpci_resource *got = reply.access.resources;
+    int i;
+
+    for (i = 0; i < PCID_RESOURCES; i++)
+        ok(got[i].start == want[i].start && got[i].end == want[i].end &&
+           got[i].flags == want[i].flags, "resource %d", i);
+}
+
 static void read_resources(void)
 {
-    static const libxl__hostpci_resource want[PCID_RESOURCES] = {
-        { 0xfebc0000, 0xfebdffff, PCID_RESOURCE_MEM },
-        { 0xc000, 0xc03f, PCID_RESOURCE_IO },
-        { 0 }, { 0 }, { 0 }, { 0 },
-        { 0xfeb80000, 0xfebbffff,
-          PCID_RESOURCE_MEM | PCID_RESOURCE_PREFETCH },
-    };
     static const char seven[] =
         "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
         "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
@@ -261,16 +316,14 @@ static void read_resources(void)
 
     start(true);
     ok(DO(READ_RESOURCES, NIC), "of a device");
-    for (i = 0; i < PCID_RESOURCES; i++)
-        ok(reply.resources[i].start == want[i].start &&
-           reply.resources[i].end == want[i].end &&
-           reply.resources[i].flags == want[i].flags, "resource %d", i);
+    has_resources(e1000_resources);
+    is_int(reply.access.gsi, 0, "the GSI is not asked for");
 
     sysfs_put("devices/" NIC "/resource", seven);
     ok(DO(READ_RESOURCES, NIC), "no more than needed");
-    ok(reply.resources[6].start == 0x4000000000 &&
-       reply.resources[6].end == 0x400000ffff &&
-       reply.resources[6].flags == (PCID_RESOURCE_MEM |
+    ok(reply.access.resources[6].start == 0x4000000000 &&
+       reply.access.resources[6].end == 0x400000ffff &&
+       reply.access.resources[6].flags == (PCID_RESOURCE_MEM |
                                     PCID_RESOURCE_PREFETCH |
                                     PCID_RESOURCE_64BIT), "64 bits");
 
@@ -286,8 +339,9 @@ static void read_resources(void)
     snprintf(text, sizeof(text), "0x0000000000000000 0x0000000000003fff "
              "0x0000000000040200\n%s", seven);
     sysfs_put("devices/" NIC "/resource", text);
-    ok(DO(READ_RESOURCES, NIC) && !reply.resources[0].end &&
-       !reply.resources[0].flags, "one without an address is as none");
+    ok(DO(READ_RESOURCES, NIC) && !reply.access.resources[0].end &&
+       !reply.access.resources[0].flags,
+       "one without an address is as none");
 
     FAILS(NO_DEVICE, ENOENT, DO(READ_RESOURCES, NONE), "no device");
     fault_inject("open", "resource", EACCES, 0, 1);
@@ -439,6 +493,367 @@ static void query(void)
     end();
 }
 
+static void query_functions(void)
+{
+    static const char *const others[] = {
+        "0000:03:01.2", "0000:02:00.3", "0001:03:00.4",
+    };
+    char sbdf[32];
+    int i;
+
+    start(true);
+    for (i = 0; i < ARRAY_SIZE(others); i++)
+        sysfs_add_device(others[i], "nvme", "pciback");
+    ok(DO(QUERY, NIC), "one of two");
+    is_int(reply.functions, 0x3, "both are there");
+    is_int(reply.assigned_functions, 0, "none is assigned");
+
+    ok(DO(ASSIGN, FREE) && DO(QUERY, NIC), "the other is assigned");
+    is_int(reply.functions, 0x3, "both are there");
+    is_int(reply.assigned_functions, 0x2, "that one is assigned");
+    ok(!reply.assigned, "but not the one that was asked about");
+    ok(DO(QUERY, FREE) && reply.assigned, "asked about the other");
+    is_int(reply.functions, 0x3, "both are there");
+    is_int(reply.assigned_functions, 0x2, "that one is assigned");
+
+    ok(DO(ASSIGN, NIC) && DO(QUERY, NIC) && reply.assigned, "both are");
+    is_int(reply.assigned_functions, 0x3, "both are assigned");
+    ok(DO(UNBIND, NIC) && DO(QUERY, NIC) && !reply.assigned,
+       "a slot does not make it assigned");
+    is_int(reply.assigned_functions, 0x2, "nor counted");
+
+    ok(DO(QUERY, BACK), "function 7, and no other");
+    is_int(reply.functions, 0x80, "only that is there");
+    is_int(reply.assigned_functions, 0x80, "and assigned");
+
+    for (i = 0; i < 8; i++) {
+        sprintf(sbdf, "0000:06:00.%d", i);
+        sysfs_add_device(sbdf, "nvme", i & 1 ? "pciback" : NULL);
+    }
+    for (i = 0; i < 8; i++) {
+        sprintf(sbdf, "0000:06:00.%d", i);
+        ok(DO(QUERY, sbdf) && reply.functions == 0xff &&
+           reply.assigned_functions == 0xaa && reply.assigned == (i & 1),
+           "function %d of eight", i);
+    }
+    fault_inject("lstat", "devices/0000:06:00.5", EACCES, 0, 1);
+    FAILS(FAILED, EACCES, DO(QUERY, "0000:06:00.0"),
+          "a function that cannot be looked at");
+    fault_inject("lstat", "pciback/0000:06:00.5", EACCES, 0, 1);
+    FAILS(FAILED, EACCES, DO(QUERY, "0000:06:00.0"),
+          "a function of which it is not known whether it is assigned");
+    end();
+
+    start(false);
+    ok(DO(QUERY, NIC) && reply.functions == 0x3 &&
+       !reply.assigned_functions, "without pciback");
+    end();
+}
+
+static void query_numbers(void)
+{
+    static const char *const names[] = { "vendor", "device", "class" };
+    char path[64];
+    int i;
+
+    start(true);
+    ok(DO(QUERY, NIC), "of a device");
+    is_int(reply.vendor, 0x8086, "vendor");
+    is_int(reply.device, 0x100e, "device");
+    is_int(reply.class_code, 0x020000, "class");
+    end();
+
+    for (i = 0; i < ARRAY_SIZE(names); i++) {
+        start(true);
+        sprintf(path, "devices/%s/%s", NIC, names[i]);
+        fault_inject("read", path, EIO, 0, 1);
+        FAILS(FAILED, EIO, DO(QUERY, NIC), "read error");
+        sysfs_put(path, "rubbish\n");
+        FAILS(FAILED, 0, DO(QUERY, NIC), "rubbish");
+        sysfs_put(path, NULL);
+        FAILS(FAILED, ENOENT, DO(QUERY, NIC), "no such file");
+        end();
+    }
+}
+
+/*
+ * lend, take_back
+ */
+
+static void lend(void)
+{
+    start(true);
+    ok(DO(LEND, BACK), "a device of pciback's");
+    has_resources(e1000_resources);
+    is_int(reply.access.gsi, gsi_of(11), "its GSI");
+    is_str(reply.reset_failed, NULL, "no reset that failed");
+    is_str(sysfs_writes(), "", "nothing is written");
+
+    ok(DO(LEND, BACK, .reset = true), "with reset");
+    is_str(reply.reset_failed, NULL, "which succeeds");
+    is_str(sysfs_writes(), "devices/" BACK "/reset 1\n",
+           "what is written");
+
+    ok(DO(LEND, BACK, .permissive = true), "permissive");
+    is_str(reply.reset_failed, NULL, "no reset that failed");
+    is_str(sysfs_writes(), PCIBACK "permissive " BACK "\n",
+           "what is written");
+
+    ok(DO(LEND, BACK, .reset = true, .permissive = true), "with both");
+    has_resources(e1000_resources);
+    is_int(reply.access.gsi, gsi_of(11), "its GSI");
+    is_str(sysfs_writes(), "devices/" BACK "/reset 1\n"
+           PCIBACK "permissive " BACK "\n", "what is written, in order");
+
+    sysfs_put(PCIBACK "do_flr", "");
+    ok(DO(LEND, BACK, .reset = true), "with pciback's reset");
+    is_str(sysfs_writes(), PCIBACK "do_flr " BACK "\n", "what is written");
+
+    sysfs_put("devices/" BACK "/irq", "0\n");
+    ok(DO(LEND, BACK) && !reply.access.gsi, "without an interrupt");
+    is_str(sysfs_driver(BACK), "pciback", "it stays with pciback");
+    is_str(sysfs_slots(), BACK "\n", "and has its slot");
+    end();
+}
+
+/* What must not be tried, and is found out if it is */
+static void expect_no(int fault, const char *what)
+{
+    is_int(fault_hits(fault), 0, "%s is not tried", what);
+}
+
+static void lend_not_assigned(void)
+{
+    static const char *const sbdfs[] = { NIC, FREE, NONE };
+    int i;
+
+    start(true);
+    /* It is not enough that pciback could bind to it. */
+    sysfs_put(PCIBACK "slots", FREE "\n");
+    for (i = 0; i < ARRAY_SIZE(sbdfs); i++) {
+        FAILS(FAILED, 0,
+              DO(LEND, sbdfs[i], .reset = true, .permissive = true),
+              "is not bound to pciback");
+        has_str(reply.desc, sbdfs[i], "says which device");
+        has_str(reply.desc, "not assigned to pciback", "says why");
+        is_int(reply.step, LIBXL__HOSTPCI_STEP_NONE, "no step");
+        is_str(reply.reset_failed, NULL, "it is not reset");
+        is_str(sysfs_writes(), "", "nothing is written");
+    }
+    fault_inject("lstat", "pciback/" BACK, EACCES, 0, 1);
+    FAILS(FAILED, EACCES,
+          DO(LEND, BACK, .reset = true, .permissive = true),
+          "it cannot be seen what it is bound to");
+    is_str(sysfs_writes(), "", "nothing is written");
+
+    sysfs_remove_device(BACK);
+    FAILS(FAILED, 0, DO(LEND, BACK, .reset = true, .permissive = true),
+          "it is gone");
+    is_str(sysfs_writes(), "", "nothing is written");
+    end();
+
+    start(false);
+    FAILS(FAILED, 0, DO(LEND, BACK, .reset = true, .permissive = true),
+          "pciback is not loaded");
+    is_str(sysfs_writes(), "", "nothing is written");
+    end();
+}
+
+/* Faults of a reset, for lend and take_back, of which it is no error */
+static const struct {
+    const char *op, *match;
+    int err;
+    bool do_flr; /* pciback has a means of its own */
+} reset_faults[] = {
+    { "lstat", "do_flr", EACCES, false },
+    { "lstat", "/reset", EACCES, false },
+    { "open", "/reset", EACCES, false },
+    { "write", "/reset", EIO, false },
+    { "write", "/reset", ENOTTY, false },
+    { "open", "do_flr", EPERM, true },
+    { "write", "do_flr", ENODEV, true },
+};
+
+static void reset_has_failed(const char *why)
+{
+    if (!ok(reply.reset_failed, "that is reported")) return;
+    has_str(reply.reset_failed, why, "with the reason");
+    ok(!strchr(reply.reset_failed, '\n'), "in a line");
+    ok(!reply.errnoval && !reply.desc && !reply.step, "and is no error");
+}
+
+static void lend_reset_fails(void)
+{
+    int i;
+
+    start(true);
+    sysfs_put("devices/" BACK "/reset", NULL);
+    ok(DO(LEND, BACK, .reset = true, .permissive = true),
+       "reset is not supported");
+    reset_has_failed("doesn't support reset");
+    has_resources(e1000_resources);
+    is_int(reply.access.gsi, gsi_of(11), "its GSI");
+    is_str(sysfs_writes(), PCIBACK "permissive " BACK "\n",
+           "what comes after it is done");
+    ok(DO(LEND, BACK) && !reply.reset_failed, "if it is not asked for");
+    end();
+
+    for (i = 0; i < ARRAY_SIZE(reset_faults); i++) {
+        start(true);
+        if (reset_faults[i].do_flr) sysfs_put(PCIBACK "do_flr", "");
+        fault_inject(reset_faults[i].op, reset_faults[i].match,
+                     reset_faults[i].err, 0, 1);
+        ok(DO(LEND, BACK, .reset = true, .permissive = true),
+           "fault in %s %s", reset_faults[i].op, reset_faults[i].match);
+        reset_has_failed(strerror(reset_faults[i].err));
+        has_resources(e1000_resources);
+        is_int(reply.access.gsi, gsi_of(11), "its GSI");
+        has_str(sysfs_writes(), PCIBACK "permissive " BACK "\n",
+                "what comes after it is done");
+        ok(DO(LEND, BACK, .reset = true) && !reply.reset_failed,
+           "once more");
+        end();
+    }
+}
+
+static void lend_permissive_fails(void)
+{
+    static const char *const ops[] = { "open", "write" };
+    int i, err, resource, irq;
+
+    for (i = 0; i < ARRAY_SIZE(ops); i++) {
+        start(true);
+        err = i ? ENODEV : EACCES;
+        fault_inject(ops[i], "permissive", err, 0, 1);
+        resource = fault_inject("open", "/resource", EIO, 0, 1);
+        irq = fault_inject("open", "/irq", EIO, 0, 1);
+        FAILS(FAILED, err,
+              DO(LEND, BACK, .reset = true, .permissive = true),
+              "error in %s", ops[i]);
+        is_int(reply.step, LIBXL__HOSTPCI_STEP_PERMISSIVE, "the step");
+        expect_no(resource, "to read the resources");
+        expect_no(irq, "to read the interrupt");
+        is_str(sysfs_writes(),
+               i ? "devices/" BACK "/reset 1\n"
+                   PCIBACK "permissive " BACK "\n"
+                 : "devices/" BACK "/reset 1\n",
+               "the reset came before it");
+        faults_clear();
+        ok(DO(LEND, BACK, .reset = true, .permissive = true), "again");
+        is_int(reply.step, LIBXL__HOSTPCI_STEP_NONE, "no step");
+        end();
+    }
+
+    start(true);
+    sysfs_put(PCIBACK "permissive", NULL);
+    FAILS(FAILED, ENOENT, DO(LEND, BACK, .permissive = true),
+          "a pciback without it");
+    is_int(reply.step, LIBXL__HOSTPCI_STEP_PERMISSIVE, "the step");
+    ok(DO(LEND, BACK), "if it is not asked for");
+    end();
+}
+
+static void lend_cannot_read(void)
+{
+    static const char *const files[] = { "resource", "irq" };
+    char path[64];
+    int i, irq;
+
+    for (i = 0; i < ARRAY_SIZE(files); i++) {
+        start(true);
+        sprintf(path, "devices/%s/%s", BACK, files[i]);
+        fault_inject("open", path, EACCES, 0, 1);
+        FAILS(FAILED, EACCES, DO(LEND, BACK), "error in open");
+        is_int(reply.step, LIBXL__HOSTPCI_STEP_NONE, "no step");
+        fault_inject("read", path, ENODEV, 0, 1);
+        FAILS(FAILED, ENODEV, DO(LEND, BACK), "it vanishes");
+        ok(DO(LEND, BACK), "it does not");
+        sysfs_put(path, "rubbish\n");
+        FAILS(FAILED, 0, DO(LEND, BACK), "rubbish");
+        sysfs_put(path, NULL);
+        FAILS(FAILED, ENOENT, DO(LEND, BACK), "no such file");
+        end();
+    }
+
+    start(true);
+    fault_inject("open", "/resource", EIO, 0, 1);
+    irq = fault_inject("open", "/irq", EACCES, 0, 1);
+    FAILS(FAILED, EIO, DO(LEND, BACK), "with two errors, the first");
+    expect_no(irq, "to read the interrupt");
+    faults_clear();
+    sysfs_put("devices/" BACK "/irq", "65536\n");
+    if (gsi_of(65536) > PCID_GSI_MAX)
+        FAILS(FAILED, ERANGE, DO(LEND, BACK), "GSI out of range");
+    end();
+}
+
+static void take_back(void)
+{
+    static const char *const sbdfs[] = { NIC, FREE, BACK, NONE };
+    int before, i;
+
+    start(true);
+    before = sysfs_accesses(0);
+    for (i = 0; i < ARRAY_SIZE(sbdfs); i++)
+        ok(DO(TAKE_BACK, sbdfs[i]) && !reply.reset_failed, "%s",
+           sbdfs[i]);
+    is_int(sysfs_accesses(0) - before, 0,
+           "without reset: none is touched");
+
+    ok(DO(TAKE_BACK, BACK, .reset = true), "with reset");
+    is_str(reply.reset_failed, NULL, "which succeeds");
+    ok(sysfs_accesses(0) > before, "that does touch it");
+    is_str(sysfs_writes(), "devices/" BACK "/reset 1\n",
+           "what is written");
+    sysfs_put(PCIBACK "do_flr", "");
+    ok(DO(TAKE_BACK, BACK, .reset = true), "with pciback's reset");
+    is_str(sysfs_writes(), PCIBACK "do_flr " BACK "\n", "what is written");
+    is_str(sysfs_driver(BACK), "pciback", "it stays with pciback");
+    end();
+
+    start(false);
+    ok(DO(TAKE_BACK, BACK) && !reply.reset_failed, "without pciback");
+    ok(DO(TAKE_BACK, BACK, .reset = true) && !reply.reset_failed,
+       "with reset, without pciback");
+    is_str(sysfs_writes(), "devices/" BACK "/reset 1\n",
+           "what is written");
+    end();
+}
+
+static void take_back_reset_fails(void)
+{
+    int i;
+
+    start(true);
+    sysfs_put("devices/" BACK "/reset", NULL);
+    ok(DO(TAKE_BACK, BACK, .reset = true), "reset is not supported");
+    reset_has_failed("doesn't support reset");
+    ok(DO(TAKE_BACK, NONE, .reset = true), "no device");
+    reset_has_failed(strerror(ENOENT));
+    has_str(reply.reset_failed, NONE, "says which");
+    sysfs_remove_device(BACK);
+    ok(DO(TAKE_BACK, BACK, .reset = true), "a device that has vanished");
+    reset_has_failed(strerror(ENOENT));
+    has_str(reply.reset_failed, BACK, "says which");
+    ok(DO(TAKE_BACK, BACK) && !reply.reset_failed,
+       "a device that has vanished, without reset");
+    is_str(sysfs_writes(), "", "nothing is written");
+    end();
+
+    for (i = 0; i < ARRAY_SIZE(reset_faults); i++) {
+        start(true);
+        if (reset_faults[i].do_flr) sysfs_put(PCIBACK "do_flr", "");
+        fault_inject(reset_faults[i].op, reset_faults[i].match,
+                     reset_faults[i].err, 0, 1);
+        ok(DO(TAKE_BACK, BACK, .reset = true), "fault in %s %s",
+           reset_faults[i].op, reset_faults[i].match);
+        reset_has_failed(strerror(reset_faults[i].err));
+        ok(DO(TAKE_BACK, BACK, .reset = true) && !reply.reset_failed,
+           "once more");
+        end();
+    }
+}
+
 static void assign(void)
 {
     start(true);
@@ -588,6 +1003,14 @@ static void no_file_is_left_open(void)
     DO(UNASSIGN, NIC);
     DO(READ_RESOURCES, NIC);
     DO(RESET, NIC);
+    DO(QUERY, NIC);
+    DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI);
+    DO(LEND, BACK, .reset = true, .permissive = true);
+    DO(TAKE_BACK, BACK, .reset = true);
+    fault_inject("write", "permissive", EIO, 0, 1);
+    DO(LEND, BACK, .reset = true, .permissive = true);
+    fault_inject("read", "irq", EIO, 0, 1);
+    DO(LEND, BACK);
     fault_inject("read", "vendor", EIO, 0, 1);
     DO(READ_HEX, NIC);
     fault_inject("write", "unbind", EIO, 0, 1);
@@ -606,6 +1029,7 @@ int main(void)
     slots_with_rubbish();
     exists();
     read_hex();
+    read_gsi();
     read_resources();
     write_files();
     write_fails();
@@ -613,6 +1037,15 @@ int main(void)
     reset();
     bind_to_its_driver();
     query();
+    query_functions();
+    query_numbers();
+    lend();
+    lend_not_assigned();
+    lend_reset_fails();
+    lend_permissive_fails();
+    lend_cannot_read();
+    take_back();
+    take_back_reset_fails();
     assign();
     assign_half_way();
     unassign();
