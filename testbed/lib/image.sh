@@ -42,6 +42,7 @@ compile_helpers() {
         gcc $flags -o "$to/agent" "$testbed/src/agent.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/remote" "$testbed/src/remote.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl &&
+        gcc $flags -o "$to/take-dom-exc" "$testbed/src/take-dom-exc.c" $links -lxenctrl &&
         gcc $flags -o "$to/edu" "$testbed/src/edu.c" &&
         gcc $flags -shared -fPIC -o "$to/hwdom-flags.so" "$testbed/src/hwdom-flags.c"
     } || return
@@ -114,7 +115,7 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,lend-ports,edu,threads}
+        "$build"/helpers/{agent,remote,lend-ports,take-dom-exc,edu,threads}
     cp "$build/helpers/hwdom-flags.so" "$root/lib/"
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
     cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"
