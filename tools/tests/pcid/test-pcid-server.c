@@ -1087,6 +1087,174 @@ static void designation_is_rubbish(void)
     }
 }
 
+/*
+ * Lending
+ */
+
+#define LENT(sbdf) "/local/domain/3/data/pcid-lent/0/" sbdf
+#define NIC_LENT LENT("0000-03-00-0")
+#define LEND(s, id) \
+    CMD("lend", SBDF(s) ",\"reset\":false,\"permissive\":false", id)
+#define TAKE_BACK(s, id) CMD("take_back", SBDF(s) ",\"reset\":false", id)
+#define TAKEN(id) RETURN("{\"reset\":null}", id)
+
+#define GRANTED "grant pages febc0+20 0\ngrant ports c000+40 0\n" \
+    "grant pages feb80+40 0\ngrant pirq b+1 0\ngrant irq b+1 0\n"
+#define REVOKED "revoke pages febc0+20 0\nrevoke ports c000+40 0\n" \
+    "revoke pages feb80+40 0\nrevoke pirq b+1 0\nrevoke irq b+1 0\n"
+
+/* What has been asked of the hypervisor since the last call */
+static const char *hypercalls(void)
+{
+    static char log[sizeof(xc_log)];
+
+    strcpy(log, xc_log);
+    xc_log[0] = '\0';
+    return log;
+}
+
+static bool start_lending(raw_peer *peer)
+{
+    start();
+    if (!link_up(peer, "a")) return false;
+    is_str(ask(peer, CMD("assign", SBDF(NIC), "0")),
+           RETURN("{\"driver\":\"e1000\",\"assigned\":false}", "0"),
+           "a device is assigned");
+    return true;
+}
+
+static void lends(void)
+{
+    raw_peer peer;
+
+    if (!start_lending(&peer)) return;
+    has_str(ask(&peer, LEND(NIC, "1")), "\"gsi\":11,\"reset\":null},\"id\":1}",
+            "it is lent");
+    is_str(hypercalls(), GRANTED, "just what it has");
+    ok(store_get(NIC_LENT), "that is recorded");
+
+    has_str(ask(&peer, LEND(NIC, "2")), "\"gsi\":11", "and once more");
+    is_str(hypercalls(), REVOKED GRANTED, "in place of the first time");
+
+    is_str(ask(&peer, TAKE_BACK(NIC, "3")), TAKEN("3"), "taken back");
+    is_str(hypercalls(), REVOKED, "just what was lent");
+    is_str(store_get(NIC_LENT), NULL, "the record is gone");
+
+    is_str(ask(&peer, TAKE_BACK(NIC, "4")), TAKEN("4"),
+           "nothing to take back is no error");
+    is_str(hypercalls(), "", "and no hypercall");
+
+    has_str(ask(&peer, LEND(FREE, "5")), "is not assigned to pciback",
+            "a device that is not assigned is not lent");
+    is_str(hypercalls(), "", "there is no hypercall for it");
+    is_str(ask(&peer, PING), PONG, "the connection goes on");
+    raw_close(&peer);
+    end();
+}
+
+static void takes_back_before_unassign(void)
+{
+    raw_peer peer;
+
+    if (!start_lending(&peer)) return;
+    ask(&peer, LEND(NIC, "1"));
+    hypercalls();
+    is_str(ask(&peer, CMD("unassign", SBDF(NIC), "2")), RETURN("true", "2"),
+           "unassigned while lent");
+    is_str(hypercalls(), REVOKED, "it is taken back");
+    is_str(store_get(NIC_LENT), NULL, "the record is gone");
+    raw_close(&peer);
+    end();
+}
+
+static void takes_back_what_was_lent(void)
+{
+    raw_peer peer;
+
+    if (!start_lending(&peer)) return;
+    ask(&peer, LEND(NIC, "1"));
+    sysfs_put("devices/" NIC "/irq", "7\n");
+    raw_close(&peer);
+    is_int(server_stop(&server), ERROR_ABORTED, "the server ends");
+    hypercalls();
+    ok(store_get(NIC_LENT), "the record stays");
+    if (server_start(&server, OWNER, NULL, 0) || !link_up(&peer, "b")) {
+        ok(false, "the server starts again");
+        return;
+    }
+    is_str(ask(&peer, TAKE_BACK(NIC, "1")), TAKEN("1"), "taken back");
+    is_str(hypercalls(), REVOKED, "what was lent, not what is there now");
+    raw_close(&peer);
+    end();
+}
+
+static void lending_fails(void)
+{
+    static const char *const t[] = { "pages", "ports", "pirq", "irq" };
+    raw_peer peer;
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        const char *reply;
+
+        if (!start_lending(&peer)) return;
+        fault_inject("grant", t[i], EPERM, 0, 1);
+        reply = ask(&peer, LEND(NIC, "1"));
+        has_str(reply, "\"class\":\"OperationFailed\",\"errno\":\"EPERM\","
+                "\"step\":\"access\"", "%s: the error says so", t[i]);
+        has_str(reply, "domain 3 cannot let domain 0 use " NIC, "%s: who",
+                t[i]);
+        has_str(hypercalls(), REVOKED, "%s: all is taken back", t[i]);
+        is_str(store_get(NIC_LENT), NULL, "%s: there is no record", t[i]);
+        has_str(ask(&peer, LEND(NIC, "2")), "\"gsi\":11",
+                "%s: the same request then succeeds", t[i]);
+        ask(&peer, TAKE_BACK(NIC, "3"));
+        raw_close(&peer);
+        end();
+    }
+}
+
+static void shared(void)
+{
+    raw_peer peer;
+
+    if (!start_lending(&peer)) return;
+    ask(&peer, CMD("assign", SBDF(FREE), "0"));
+    /* Another address, but the same interrupt */
+    sysfs_put("devices/" FREE "/resource",
+              "0xfe000000 0xfe000fff 0x00000200\n"
+              "0x0 0x0 0x0\n0x0 0x0 0x0\n0x0 0x0 0x0\n"
+              "0x0 0x0 0x0\n0x0 0x0 0x0\n0x0 0x0 0x0\n");
+    ask(&peer, LEND(NIC, "1"));
+    ask(&peer, LEND(FREE, "2"));
+    hypercalls();
+    is_str(ask(&peer, TAKE_BACK(NIC, "3")), TAKEN("3"), "one is taken back");
+    is_str(hypercalls(), "revoke pages febc0+20 0\n"
+           "revoke ports c000+40 0\nrevoke pages feb80+40 0\n",
+           "but not the interrupt, which the other has, too");
+    is_str(ask(&peer, TAKE_BACK(FREE, "4")), TAKEN("4"), "the other, too");
+    is_str(hypercalls(), "revoke pages fe000+1 0\nrevoke pirq b+1 0\n"
+           "revoke irq b+1 0\n", "with the interrupt");
+    raw_close(&peer);
+    end();
+}
+
+static void record_is_rubbish(void)
+{
+    raw_peer peer;
+
+    if (!start_lending(&peer)) return;
+    store_put(NIC_LENT, "{\"resources\":[],\"gsi\":-1}");
+    has_str(ask(&peer, TAKE_BACK(NIC, "1")), "\"class\":\"OperationFailed\"",
+            "taking back fails");
+    is_str(hypercalls(), "", "without a hypercall");
+    is_str(ask(&peer, CMD("unassign", SBDF(NIC), "2")), RETURN("true", "2"),
+           "and keeps nobody from having the device back");
+    raw_close(&peer);
+    store_rm(NIC_LENT);
+    end();
+}
+
 int main(void)
 {
     greets();
@@ -1130,6 +1298,12 @@ int main(void)
     designates_its_domain();
     another_is_designated();
     designation_is_rubbish();
+    lends();
+    takes_back_before_unassign();
+    takes_back_what_was_lent();
+    lending_fails();
+    shared();
+    record_is_rubbish();
 
     return tap_done();
 }
