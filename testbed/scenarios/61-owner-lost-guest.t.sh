@@ -9,8 +9,8 @@
 OWNER=$(xl pci-owner | cut -d' ' -f1)
 config="pci = [ '$E1000_BDF', '$EDU_BDF' ]"
 
-net_works() { is "$1: the guest pings its gateway" "$(guest_net guest 2>&1)" "link=yes answers=2 interrupts=yes"; }
-edu_works() { is "$1: the guest uses edu" "$(guest_edu guest 2>&1)" "factorial=3628800 interrupt=yes"; }
+net_works() { guest_has guest net; is "$1: the guest pings its gateway" "$(guest_net guest 2>&1)" "link=yes answers=2 interrupts=yes"; }
+edu_works() { guest_has guest edu; is "$1: the guest uses edu" "$(guest_edu guest 2>&1)" "factorial=3628800 interrupt=yes"; }
 # may_access "when" [BDF...]
 may_access() {
     may_when=$1

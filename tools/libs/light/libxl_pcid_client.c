@@ -627,8 +627,9 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
     }
 
     libxl__hostpci_op_stop(gc, op);
-    /* Whoever comes next finds out sooner by asking for a connection. */
-    if (XEN_TAILQ_EMPTY(&client->ops))
+    /* Whoever comes next finds out sooner by asking for a connection.  If
+     * the ao is being aborted there is nothing wrong with this one. */
+    if (rc != ERROR_ABORTED && XEN_TAILQ_EMPTY(&client->ops))
         client_reset(gc, client);
     op_done(egc, op, rc); /* must be last */
 }
