@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * The functions of libxenctrl that opening a ctx, assigning devices, giving
- * access to them and looking for a domain need.  Any other would get a handle that is not one.
+ * access to them and looking for a domain need.  Any other would get a
+ * handle that is not one.
  */
 
 #include <errno.h>
