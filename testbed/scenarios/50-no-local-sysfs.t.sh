@@ -39,9 +39,10 @@ guest_config guest "pci = [ '$EDU_BDF' ]"
 xl pci-assignable-add "$E1000_BDF"
 xl pci-assignable-add "$EDU_BDF"
 proves "xl create" xl create -e -q /run/guest.cfg
-ok "the guest comes up" guest_run -w 60 guest true
+ok "the guest comes up" guest_has guest edu
 proves "xl pci-attach" xl pci-attach guest "$E1000_BDF"
 is "the guest has it" "$(xl pci-list guest | grep -c "$E1000_BDF")" 1
+ok "the guest brings it up" guest_has guest net
 proves "xl pci-detach" xl pci-detach guest "$E1000_BDF"
 is "the guest has it no more" "$(xl pci-list guest | grep -c "$E1000_BDF")" 0
 proves "xl destroy" xl destroy guest

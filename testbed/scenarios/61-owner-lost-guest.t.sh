@@ -30,6 +30,9 @@ xl pci-assignable-add "$E1000_BDF"
 xl pci-assignable-add "$EDU_BDF" 2>/dev/null
 ok "a guest has two devices" guest_start guest "$config"
 guest=$(xl domid guest)
+# pciback does not let go of a device before the guest's kernel has got as far as that.
+ok "it has brought up the one" guest_has guest net
+ok "and the other" guest_has guest edu
 
 timed xl pci-detach guest "$E1000_BDF"
 is "detach, with an owner" "$status" 0

@@ -41,11 +41,12 @@ asks "a list of six devices" 1
 guest_config guest "pci = [ '$E1000_BDF', '$EDU_BDF' ]"
 requests xl create -q /run/guest.cfg
 asks "create with two devices" 3 "$E1000_BDF" "$EDU_BDF"
-ok "the guest comes up" guest_run -w 60 guest true
+ok "the guest comes up" guest_has guest edu
 requests xl pci-detach guest "$EDU_BDF"
 asks "detach" 2 "$EDU_BDF"
 requests xl pci-attach guest "$EDU_BDF"
 asks "attach" 3 "$EDU_BDF"
+ok "the guest brings it up" guest_has guest edu
 requests xl pci-list guest
 is "a guest's devices are listed without asking" "$status $requests" "0 "
 requests xl destroy guest
