@@ -265,10 +265,7 @@ static int has_slot(libxl__gc *gc, libxl__hostpci_reply *reply,
 
     *has_r = false;
     for (i = 0; i < slots.num_sbdfs; i++)
-        if (slots.sbdfs[i].domain == sbdf->domain
-            && slots.sbdfs[i].bus == sbdf->bus
-            && slots.sbdfs[i].dev == sbdf->dev
-            && slots.sbdfs[i].func == sbdf->func)
+        if (libxl__pci_sbdf_equal(&slots.sbdfs[i], sbdf))
             *has_r = true;
     return 0;
 }

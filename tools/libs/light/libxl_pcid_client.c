@@ -228,7 +228,7 @@ static int op_set_deadline(libxl__gc *gc, libxl__hostpci_op *op, int ms)
 /* Returns no error that the designation alone has if it does not matter. */
 static int op_find_owner(libxl__gc *gc, libxl__hostpci_op *op)
 {
-    libxl_domid designated;
+    libxl_domid designated = INVALID_DOMID;
     uint32_t self;
     int rc;
 
