@@ -49,7 +49,10 @@ compile_helpers() {
     # The patched ones are in /usr/lib.
     use_libraries "$patched"
     # shellcheck disable=SC2086
-    gcc $flags -pthread -o "$to/threads" "$testbed/src/threads.c" $links -lxenlight -lxentoollog
+    {
+        gcc $flags -pthread -o "$to/threads" "$testbed/src/threads.c" $links -lxenlight -lxentoollog &&
+        gcc $flags -o "$to/load" "$testbed/src/load.c" $links -lxenlight -lxentoollog
+    }
 }
 
 find_kernel() {
@@ -115,7 +118,7 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,lend-ports,take-dom-exc,edu,threads}
+        "$build"/helpers/{agent,remote,lend-ports,take-dom-exc,edu,threads,load}
     cp "$build/helpers/hwdom-flags.so" "$root/lib/"
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
     cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"

@@ -24,9 +24,11 @@ qemu_arguments() {
 }
 
 machine_memory=2048
-# With lower log levels, nothing of Dom0's console is seen once domain 1 exists.
+# With lower log levels, nothing of Dom0's console is seen once domain 1 exists. Xen's
+# default scheduler, credit2, at times leaves a domain waiting for minutes with both
+# processors idle, if the machine that emulates them is busy; credit has a tick.
 xen_options="console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 \
-flask=permissive loglvl=all guest_loglvl=all"
+sched=credit flask=permissive loglvl=all guest_loglvl=all"
 
 # choose_topology TOPOLOGY[+VARIANT]: sets $topology and $variant. A variant changes how
 # a topology is booted; there is none yet, boot_arguments is where one goes.

@@ -36,7 +36,7 @@
 #define PCID_DESC_MAX            512             /* bytes in an error's text */
 #define PCID_CONN_NAME_MAX       12              /* bytes in a channel name */
 #define PCID_CONNS_MAX           256             /* connections, in all */
-#define PCID_CONNS_PER_CLIENT    128             /* and for each domain */
+#define PCID_CONNS_PER_CLIENT     64             /* and for each domain */
 #define PCID_IN_FLIGHT_MAX       16              /* requests a connection */
 
 /*

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libxl.h>
@@ -19,6 +20,59 @@
 
 /* How long an orderly end waits for what the kernel is doing to a device */
 #define STOP_TIMEOUT_MS 10000
+
+/*
+ * Clients can make the daemon complain.  So that they cannot fill the disk, the
+ * log takes this many warnings and errors at once, and then one each time that
+ * so many seconds have passed: 2 MB in a day, or so.
+ */
+#define LOG_BURST 100
+#define LOG_INTERVAL 10
+
+struct limited_log {
+    xentoollog_logger vtable;
+    xentoollog_logger *to;
+    int room;               /* messages that it takes now */
+    time_t since;           /* when that was last increased */
+    unsigned long left_out; /* since the last that it took */
+};
+
+static void __attribute__((format(printf, 5, 0)))
+limited_vmessage(xentoollog_logger *vtable, xentoollog_level level,
+                 int errnoval, const char *context, const char *format,
+                 va_list al)
+{
+    struct limited_log *limited = (void *)vtable;
+    struct timespec now;
+    time_t more;
+
+    if (level < XTL_WARN) {
+        xtl_logv(limited->to, level, errnoval, context, format, al);
+        return;
+    }
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    more = (now.tv_sec - limited->since) / LOG_INTERVAL;
+    if (more >= LOG_BURST - limited->room) {
+        limited->room = LOG_BURST;
+        limited->since = now.tv_sec;
+    } else {
+        limited->room += more;
+        limited->since += more * LOG_INTERVAL;
+    }
+    if (!limited->room) {
+        limited->left_out++;
+        return;
+    }
+
+    if (limited->left_out)
+        xtl_log(limited->to, XTL_WARN, -1, "xl pcid",
+                "%lu warnings and errors have been left out: there were more"
+                " than one in %d s", limited->left_out, LOG_INTERVAL);
+    limited->left_out = 0;
+    limited->room--;
+    xtl_logv(limited->to, level, errnoval, context, format, al);
+}
 
 /* A signal handler can do no more than write: what it has to say goes here. */
 static int stop_pipe[2];
@@ -123,6 +177,11 @@ int main_pcid(int argc, char **argv)
         COMMON_LONG_OPTS
     };
     const libxl_asyncop_how how = { .callback = NULL, .u.for_event = 1 };
+    struct limited_log limited = {
+        .vtable.vmessage = limited_vmessage,
+        .to = (xentoollog_logger *)logger,
+        .room = LOG_BURST,
+    };
     const char *pidfile = NULL;
     libxl_domid *clients = NULL;
     int num_clients = 0, opt, ret, ready[2];
@@ -163,9 +222,17 @@ int main_pcid(int argc, char **argv)
         close(ready[0]);
     }
 
-    catch_signals();
-    if (libxl_pcid_serve(ctx, clients, num_clients, &how))
+    libxl_ctx_free(ctx);
+    ctx = NULL;
+    if (libxl_ctx_alloc(&ctx, LIBXL_VERSION, 0, &limited.vtable)) {
+        fprintf(stderr, "xl pcid: cannot init libxl context\n");
         return EXIT_FAILURE;
+    }
+
+    catch_signals();
+    ret = libxl_pcid_serve(ctx, clients, num_clients, &how);
+    if (ret)
+        goto out;
 
     if (pidfile)
         write_pidfile(pidfile);
@@ -177,7 +244,12 @@ int main_pcid(int argc, char **argv)
     ret = run(&how);
     if (pidfile)
         unlink(pidfile);
+
+ out:
     free(clients);
+    /* Not later: it logs to what is ours. */
+    libxl_ctx_free(ctx);
+    ctx = NULL;
     return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -10,10 +10,12 @@
  *
  * One thread, no blocking:
  *
- *   xenstore watch --> server_watch()   a client asks: offers a channel
+ *   xenstore watch --> server_watch()   a client asks
  *                          |
  *                        conn           one for each channel
  *                          |
+ *   when others had -> server_offer()   offers a channel to the client
+ *   their turn             |
  *   message ---------> conn_message()   what only reads: answers at once
  *                          |
  *                        work           what changes something: one for
@@ -56,6 +58,7 @@ struct pcid_server {
     int num_clients;
     libxl__carefd *lock;
     libxl__ev_xswatch watch;
+    libxl__ev_time offer; /* set while a conn is not offered yet */
     libxl__ao_abortable abrt;
     bool stopping;
     int num_conns, num_working;
@@ -68,6 +71,7 @@ struct pcid_conn {
     libxl_domid client;
     char *name; /* the client's, for the channel */
     char *path; /* in xenstore; NULL once the client is connected */
+    bool offered; /* vc is Open */
     libxl__vchan vc;
     int in_flight; /* work of this connection */
     XEN_LIST_ENTRY(pcid_conn) entry;
@@ -308,6 +312,18 @@ static void lend(libxl__gc *gc, const pcid_server *server,
     }
 }
 
+/* conn: NULL if it is gone */
+static void log_request(libxl__gc *gc, libxl_domid client,
+                        const pcid_conn *conn,
+                        const libxl__hostpci_request *request,
+                        const libxl__hostpci_reply *reply,
+                        const struct timeval *started)
+{
+    LOG(DEBUG, "domain %u, %s: %s: %s after %"PRId64" ms", client,
+        conn ? conn->name : "gone", libxl__pcid_request_text(gc, request),
+        reply->class ? reply->desc : "done", since_ms(gc, started));
+}
+
 static void conn_send_reply(libxl__gc *gc, pcid_conn *conn,
                             const int64_t *id,
                             const libxl__hostpci_request *request,
@@ -426,9 +442,12 @@ static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt,
                          int rc);
 static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
                          const char *watch_path, const char *event_path);
-static const char *conn_open(libxl__gc *gc, pcid_server *server,
-                             libxl_domid client, const char *name,
-                             const char *path);
+static const char *conn_new(libxl__gc *gc, pcid_server *server,
+                            libxl_domid client, const char *name,
+                            const char *path);
+static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
+                         const struct timeval *requested_abs, int rc);
+static int conn_offer(libxl__gc *gc, pcid_conn *conn);
 static int conn_message(libxl__egc *egc, libxl__vchan *vc,
                         const libxl__json_object *msg, const char *why);
 static void conn_closed(libxl__egc *egc, libxl__vchan *vc, int rc);
@@ -459,6 +478,7 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
     GCNEW(server);
     server->ao = ao;
     libxl__ev_xswatch_init(&server->watch);
+    libxl__ev_time_init(&server->offer);
     libxl__ao_abortable_init(&server->abrt);
     XEN_LIST_INIT(&server->conns);
     XEN_TAILQ_INIT(&server->work);
@@ -508,6 +528,27 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
     return AO_CREATE_FAIL(rc);
 }
 
+static int offer_next(libxl__gc *gc, pcid_server *server)
+{
+    int rc;
+
+    if (libxl__ev_time_isregistered(&server->offer)) return 0;
+
+    rc = libxl__ev_time_register_rel(server->ao, &server->offer,
+                                     server_offer, 0);
+    if (rc)
+        LOG(ERROR, "cannot set a timer for the next connection, rc=%d", rc);
+    return rc;
+}
+
+static void refuse(libxl__gc *gc, libxl_domid client, const char *name,
+                   const char *path, const char *why)
+{
+    LOG(WARN, "domain %u, %s: connection refused: %s", client, name, why);
+    libxl__xs_write_checked(gc, XBT_NULL, path,
+                            GCSPRINTF("%s%s", PCID_XS_REFUSED, why));
+}
+
 static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
                          const char *watch_path, const char *event_path)
 {
@@ -548,24 +589,17 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
     if (conn || strcmp(state, PCID_XS_REQUESTED))
         return;
 
-    refusal = conn_open(gc, server, client, name, event_path);
-    if (refusal) {
-        LOG(WARN, "domain %lu, %s: connection refused: %s", client, name,
-            refusal);
-        state = GCSPRINTF("%s%s", PCID_XS_REFUSED, refusal);
-    } else {
-        state = PCID_XS_OFFERED;
-    }
-    libxl__xs_write_checked(gc, XBT_NULL, event_path, state);
+    refusal = conn_new(gc, server, client, name, event_path);
+    if (refusal)
+        refuse(gc, client, name, event_path, refusal);
 }
 
 /* Returns why not, or NULL. */
-static const char *conn_open(libxl__gc *gc, pcid_server *server,
-                             libxl_domid client, const char *name,
-                             const char *path)
+static const char *conn_new(libxl__gc *gc, pcid_server *server,
+                            libxl_domid client, const char *name,
+                            const char *path)
 {
     pcid_conn *conn;
-    int rc;
 
     if (!client_allowed(server, client))
         return GCSPRINTF("domain %u is not among the clients that xl pcid"
@@ -580,6 +614,8 @@ static const char *conn_open(libxl__gc *gc, pcid_server *server,
     if (conns_of(server, client) >= PCID_CONNS_PER_CLIENT)
         return GCSPRINTF("domain %u has %d connections, the most that it"
                          " can have", client, PCID_CONNS_PER_CLIENT);
+    if (offer_next(gc, server))
+        return "xl pcid cannot set a timer; its log says why";
 
     conn = libxl__zalloc(NOGC, sizeof(*conn));
     conn->server = server;
@@ -589,9 +625,49 @@ static const char *conn_open(libxl__gc *gc, pcid_server *server,
     libxl__vchan_init(&conn->vc);
     XEN_LIST_INSERT_HEAD(&server->conns, conn, entry);
     server->num_conns++;
+    return NULL;
+}
 
-    conn->vc.ao = server->ao;
-    conn->vc.peer = client;
+/*
+ * To make a channel takes much longer than to answer a request.  If many
+ * are asked for at once, they are made one by one, and whatever else there
+ * is to do is done between them.
+ */
+static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
+                         const struct timeval *requested_abs, int rc)
+{
+    EGC_GC;
+    pcid_server *server = CONTAINER_OF(ev, *server, offer);
+    pcid_conn *conn, *first = NULL;
+    int waiting = 0;
+
+    if (rc != ERROR_TIMEDOUT) return;
+
+    /* New ones are at the head of the list. */
+    XEN_LIST_FOREACH(conn, &server->conns, entry) {
+        if (conn->offered) continue;
+        first = conn;
+        waiting++;
+    }
+    if (!first) return;
+
+    if (conn_offer(gc, first)) {
+        refuse(gc, first->client, first->name, first->path,
+               "no channel could be made; the log of xl pcid says why");
+        /* The node is needed for the answer. */
+        free(first->path);
+        first->path = NULL;
+        conn_dispose(gc, first);
+    }
+    if (waiting > 1) offer_next(gc, server); /* a failure is logged */
+}
+
+static int conn_offer(libxl__gc *gc, pcid_conn *conn)
+{
+    int rc;
+
+    conn->vc.ao = conn->server->ao;
+    conn->vc.peer = conn->client;
     conn->vc.connect_ms = PCID_SILENCE_MS;
     conn->vc.stall_ms = PCID_STALL_MS;
     conn->vc.idle_ms = PCID_IDLE_MS;
@@ -599,18 +675,15 @@ static const char *conn_open(libxl__gc *gc, pcid_server *server,
     conn->vc.depth_max = PCID_DEPTH_MAX;
     conn->vc.message_callback = conn_message;
     conn->vc.closed_callback = conn_closed;
-    rc = libxl__vchan_listen(gc, &conn->vc, path);
-    if (rc) {
-        /* The node is needed for the answer. */
-        free(conn->path);
-        conn->path = NULL;
-        conn_dispose(gc, conn);
-        return "no channel could be made; the log of xl pcid says why";
-    }
+    rc = libxl__vchan_listen(gc, &conn->vc, conn->path);
+    if (rc) return rc;
 
-    LOG_CONN(DEBUG, conn, "channel offered");
+    conn->offered = true;
     libxl__vchan_send(gc, &conn->vc, libxl__pcid_encode_greeting(gc));
-    return NULL;
+    LOG_CONN(DEBUG, conn, "channel offered");
+    /* If that fails, the client does not connect. */
+    libxl__xs_write_checked(gc, XBT_NULL, conn->path, PCID_XS_OFFERED);
+    return 0;
 }
 
 static int conn_message(libxl__egc *egc, libxl__vchan *vc,
@@ -620,6 +693,7 @@ static int conn_message(libxl__egc *egc, libxl__vchan *vc,
     pcid_conn *conn = CONTAINER_OF(vc, *conn, vc);
     libxl__hostpci_request request;
     libxl__hostpci_reply reply = { 0 };
+    struct timeval started;
     bool has_id;
     int64_t id;
     int rc;
@@ -648,10 +722,9 @@ static int conn_message(libxl__egc *egc, libxl__vchan *vc,
         return 0;
     }
 
+    libxl__gettimeofday(gc, &started);
     libxl__hostpci_perform(gc, &request, &reply);
-    LOG_CONN(DEBUG, conn, "%s: %s",
-             libxl__pcid_request_text(gc, &request),
-             reply.class ? reply.desc : "done");
+    log_request(gc, conn->client, conn, &request, &reply, &started);
     conn_send_reply(gc, conn, &id, &request, &reply);
     return 0;
 }
@@ -769,26 +842,33 @@ static int work_before(libxl__gc *gc, pcid_work *work)
     }
 }
 
-/* text: the reply of the work's process.  Returns the one to send. */
+/*
+ * text: the reply of the work's process.  Returns the one to send, or NULL
+ * if it is none.
+ */
 static const char *work_after(libxl__gc *gc, pcid_work *work,
                               const char *text)
 {
-    libxl__json_object *msg;
+    libxl__json_object *msg = libxl__json_parse(gc, text);
     libxl__hostpci_reply reply;
 
-    if (work->request.command != LIBXL__HOSTPCI_LEND) return text;
-
-    msg = libxl__json_parse(gc, text);
     if (!msg ||
         libxl__pcid_decode_reply(gc, msg, &work->request, &reply))
         return NULL;
-    if (reply.class) return text;
 
-    libxl__hostpci_finish(gc, &work->request, &reply);
-    if (!reply.class)
-        lend(gc, work->server, work->client, &work->request.sbdf, &reply);
-    if (reply.class) LOG(ERROR, "%s", reply.desc);
-    return libxl__pcid_encode_reply(gc, &work->id, &work->request, &reply);
+    if (work->request.command == LIBXL__HOSTPCI_LEND && !reply.class) {
+        libxl__hostpci_finish(gc, &work->request, &reply);
+        if (!reply.class)
+            lend(gc, work->server, work->client, &work->request.sbdf,
+                 &reply);
+        if (reply.class)
+            LOG(ERROR, "domain %u: %s", work->client, reply.desc);
+        text = libxl__pcid_encode_reply(gc, &work->id, &work->request,
+                                        &reply);
+    }
+    log_request(gc, work->client, work->conn, &work->request, &reply,
+                &work->started);
+    return text;
 }
 
 /* Starts what can be started, in order. */
@@ -844,10 +924,6 @@ static int work_fork(libxl__gc *gc, pcid_work *work)
         libxl__hostpci_work(gc, &work->request, &reply);
         text = libxl__pcid_encode_reply(gc, &work->id, &work->request,
                                         &reply);
-        LOG(DEBUG, "domain %u: %s: %s after %"PRId64" ms", work->client,
-            libxl__pcid_request_text(gc, &work->request),
-            reply.class ? reply.desc : "done",
-            since_ms(gc, &work->started));
         /* It fits into the pipe: nobody reads before we have ended. */
         _exit(libxl_write_exactly(CTX, fds[1], text, strlen(text),
                                   "result", "pipe") ? 1 : 0);
@@ -897,18 +973,13 @@ static void work_ended(libxl__egc *egc, libxl__ev_child *child,
         work_failed(gc, work, "the process that carried it out has died");
     } else {
         r = read(libxl__carefd_fd(work->result), text, sizeof(text) - 1);
-        if (r <= 0) {
-            work_failed(gc, work, "the process that carried it out left"
-                        " no result");
-        } else {
-            text[r] = '\0';
-            reply = work_after(gc, work, text);
-            if (reply)
-                work_done(gc, work, reply);
-            else
-                work_failed(gc, work, "the process that carried it out left"
-                            " no valid result");
-        }
+        text[r > 0 ? r : 0] = '\0';
+        reply = work_after(gc, work, text);
+        if (reply)
+            work_done(gc, work, reply);
+        else
+            work_failed(gc, work, "the process that carried it out left no"
+                        " valid result");
     }
 
     work_next(egc, server);
@@ -931,6 +1002,7 @@ static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt,
     LOG(INFO, "stopping: no more requests are taken");
     server->stopping = true;
     libxl__ev_xswatch_deregister(gc, &server->watch);
+    libxl__ev_time_deregister(gc, &server->offer);
 
     /* What has not been started is not going to be. */
     libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_FAILED, 0,

@@ -276,18 +276,19 @@ static void connections_limit(void)
 
 static void connections_limit_in_all(void)
 {
-    static const libxl_domid clients[] = { 0, 5, 6 };
+    static const libxl_domid clients[] = { 0, 5, 6, 7, 8 };
     raw_peer *peers = calloc(PCID_CONNS_MAX, sizeof(*peers)), more;
     const char *answer;
     char name[16];
     int i, good = 0;
 
     domains();
-    store_add_domain(6);
-    server_start(&server, OWNER, clients, 3);
+    for (i = 6; i <= 8; i++)
+        store_add_domain(i);
+    server_start(&server, OWNER, clients, 5);
     for (i = 0; i < PCID_CONNS_MAX; i++) {
         sprintf(name, "c%d", i);
-        if (!raw_connect(&peers[i], i % 2 ? 5 : 6, OWNER, name)) good++;
+        if (!raw_connect(&peers[i], 5 + i % 4, OWNER, name)) good++;
     }
     is_int(good, PCID_CONNS_MAX, "as many as there can be");
     answer = raw_connect(&more, 0, OWNER, "more");
