@@ -248,13 +248,14 @@ class Builder:
         return all(self.make(log, "tools/libs/" + name)
                    for name in sorted(touched - {"light", "util"}))
 
-    def unit_tests(self, log):
+    def unit_tests(self, log, *targets):
         # They are linked with what of libxl they do not compile themselves.
         if not self.make(log, "tools/libs/light", "libxenlight.a"):
             return False
-        return self.command(
-            log, ["make", "-j%d" % self.jobs, "-C", UNIT_TESTS, "check",
+        return all(self.command(
+            log, ["make", "-j%d" % self.jobs, "-C", UNIT_TESTS, *target.split(),
                   "VERBOSE=1", *MAKE_OPTIONS[self.compiler][:1]], UNIT_TIME_LIMIT)
+            for target in targets or ("check",))
 
 
 def check_builds(tap, builder, patches, commits, tests):
@@ -312,19 +313,27 @@ def unit(tree, compilers):
         if not built:
             tap.result(False, "%s: the tree builds" % compiler, log_end(path))
             continue
-        with open(path, "w", encoding="utf-8", errors="replace") as log:
-            passed = builder.unit_tests(log)
-        # Their own results, numbered anew, for both compilers together.
-        with open(path, encoding="utf-8", errors="replace") as log:
-            results = tap.relay(compiler, log)
-        if not passed and not results["bad"]:
-            tap.result(False, "%s: the unit tests end well" % compiler,
-                       log_end(path))
-        elif not results["all"]:
-            tap.result(False, "%s: the unit tests print results" % compiler,
-                       log_end(path))
+        run_unit_tests(tap, compiler, builder)
+        if compiler == "gcc":
+            # What sanitizers do not see: values that nobody has set.
+            run_unit_tests(tap, "valgrind", builder, "clean SANITIZE=n",
+                           "valgrind SANITIZE=n", "clean")
     print("1..%d" % tap.count)
     return 0 if tap.failed == 0 else 1
+
+
+def run_unit_tests(tap, name, builder, *targets):
+    path = os.path.join(LOGS, "unit-%s.log" % name)
+    with open(path, "w", encoding="utf-8", errors="replace") as log:
+        passed = builder.unit_tests(log, *targets)
+    # Their own results, numbered anew, for all together.
+    with open(path, encoding="utf-8", errors="replace") as log:
+        results = tap.relay(name, log)
+    if not passed and not results["bad"]:
+        tap.result(False, "%s: the unit tests end well" % name, log_end(path))
+    elif not results["all"]:
+        tap.result(False, "%s: the unit tests print results" % name,
+                   log_end(path))
 
 
 def log_end(path):
