@@ -85,13 +85,14 @@ static bool space(char c)
 
 /*
  * What is wrong with the text, if it is JSON at all, or NULL: it must be
- * printable ASCII, nest no deeper than depth_max, and end where its first
- * object does.
+ * printable ASCII, have no NUL in a string, nest no deeper than depth_max,
+ * and end where its first object does.
  *
  * JSON libraries quote what they do not understand in messages that are
  * logged.  They, and our own code to free a tree, recurse or allocate for
  * each level; a peer could use that to exhaust the stack or the memory.
- * Some ignore what follows a value.
+ * Some ignore what follows a value.  What comes after a NUL in a string is
+ * lost on whoever looks at it in C.
  */
 static const char *bad_shape(const char *text, size_t len, int depth_max)
 {
@@ -107,10 +108,13 @@ static const char *bad_shape(const char *text, size_t len, int depth_max)
         char c = text[i];
 
         if (in_string) {
-            if (c == '\\')
+            if (c == '\\') {
+                if (!strncmp(text + i, "\\u0000", 6))
+                    return "a NUL in a string";
                 i++;
-            else if (c == '"')
+            } else if (c == '"') {
                 in_string = false;
+            }
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
@@ -324,6 +328,7 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
 
     assert(strlen(xs_path) <= LIBXL__VCHAN_PATH_MAX);
 
+    errno = EPROTO; /* for where the peer is at fault, and none is set */
     vc->ctrl = libxenvchan_client_init(CTX->lg, vc->peer, xs_path);
     if (!vc->ctrl) {
         LOGE(ERROR, "cannot connect to the channel of domain %u at %s",

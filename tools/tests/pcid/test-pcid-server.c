@@ -442,11 +442,12 @@ static void no_path_leads_out(void)
             SBDF(NIC), "1"),
         CMD("write", "\"file_id\":\"driver_bind\",\"driver\":\"..\","
             SBDF(NIC), "1"),
-        CMD("write", "\"file_id\":\"driver_bind\",\"driver\":\"\\u0000a\","
-            SBDF(NIC), "1"),
         CMD("write", "\"file_id\":\"../bind\"," SBDF(NIC), "1"),
         CMD("unbind", SBDF("../../../.."), "1"),
         CMD("ls", "\"dir_id\":\"../pci_devices\"", "1"),
+        /* after which the channel is closed: */
+        CMD("write", "\"file_id\":\"driver_bind\",\"driver\":\"\\u0000a\","
+            SBDF(NIC), "1"),
     };
     raw_peer peer;
     int i, before;
