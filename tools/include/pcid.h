@@ -38,6 +38,7 @@
 #define PCID_CONNS_MAX           256             /* connections, in all */
 #define PCID_CONNS_PER_CLIENT     64             /* and for each domain */
 #define PCID_IN_FLIGHT_MAX       16              /* requests a connection */
+#define PCID_PENDING_PER_CLIENT  1024            /* and for each domain */
 
 /*
  * Times (section 6), in milliseconds.  A server that is dead is reported

@@ -61,6 +61,7 @@ struct pcid_server {
     libxl__ev_time offer; /* set while a conn is not offered yet */
     libxl__ao_abortable abrt;
     bool stopping;
+    bool full; /* said so, and no connection has ended since */
     int num_conns, num_working;
     XEN_LIST_HEAD(, pcid_conn) conns;
     XEN_TAILQ_HEAD(, pcid_work) work;
@@ -141,6 +142,18 @@ static int conns_of(const pcid_server *server, libxl_domid client)
     return n;
 }
 
+/* With that of connections that are gone: it goes on without them. */
+static int work_of(const pcid_server *server, libxl_domid client)
+{
+    pcid_work *work;
+    int n = 0;
+
+    XEN_TAILQ_FOREACH(work, &server->work, entry)
+        if (work->client == client)
+            n++;
+    return n;
+}
+
 static void conn_remove_path(libxl__gc *gc, pcid_conn *conn)
 {
     if (!conn->path) return;
@@ -160,6 +173,7 @@ static void conn_dispose(libxl__gc *gc, pcid_conn *conn)
 
     XEN_LIST_REMOVE(conn, entry);
     conn->server->num_conns--;
+    conn->server->full = false;
     libxl__vchan_dispose(gc, &conn->vc);
     conn_remove_path(gc, conn);
     free(conn->name);
@@ -444,7 +458,7 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
                          const char *watch_path, const char *event_path);
 static const char *conn_new(libxl__gc *gc, pcid_server *server,
                             libxl_domid client, const char *name,
-                            const char *path);
+                            const char *path, bool *full_r);
 static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
                          const struct timeval *requested_abs, int rc);
 static int conn_offer(libxl__gc *gc, pcid_conn *conn);
@@ -541,10 +555,8 @@ static int offer_next(libxl__gc *gc, pcid_server *server)
     return rc;
 }
 
-static void refuse(libxl__gc *gc, libxl_domid client, const char *name,
-                   const char *path, const char *why)
+static void refuse(libxl__gc *gc, const char *path, const char *why)
 {
-    LOG(WARN, "domain %u, %s: connection refused: %s", client, name, why);
     libxl__xs_write_checked(gc, XBT_NULL, path,
                             GCSPRINTF("%s%s", PCID_XS_REFUSED, why));
 }
@@ -557,6 +569,7 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
     size_t len = strlen(server->base);
     const char *name, *state, *refusal;
     unsigned long client;
+    bool full = false;
     pcid_conn *conn;
     char *end;
 
@@ -589,15 +602,21 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
     if (conn || strcmp(state, PCID_XS_REQUESTED))
         return;
 
-    refusal = conn_new(gc, server, client, name, event_path);
-    if (refusal)
-        refuse(gc, client, name, event_path, refusal);
+    refusal = conn_new(gc, server, client, name, event_path, &full);
+    if (refusal) {
+        /* A client that asks and asks is not to use up the log. */
+        if (!full || !server->full)
+            LOG(WARN, "domain %lu, %s: connection refused: %s", client,
+                name, refusal);
+        server->full = full;
+        refuse(gc, event_path, refusal);
+    }
 }
 
-/* Returns why not, or NULL. */
+/* Returns why not, or NULL.  *full_r: that is so until one has ended. */
 static const char *conn_new(libxl__gc *gc, pcid_server *server,
                             libxl_domid client, const char *name,
-                            const char *path)
+                            const char *path, bool *full_r)
 {
     pcid_conn *conn;
 
@@ -608,12 +627,14 @@ static const char *conn_new(libxl__gc *gc, pcid_server *server,
         strlen(path) > LIBXL__VCHAN_PATH_MAX)
         return GCSPRINTF("the name of a channel has at most %d characters",
                          PCID_CONN_NAME_MAX);
+    *full_r = true;
     if (server->num_conns >= PCID_CONNS_MAX)
         return GCSPRINTF("there are %d connections, the most that there"
                          " can be", PCID_CONNS_MAX);
     if (conns_of(server, client) >= PCID_CONNS_PER_CLIENT)
         return GCSPRINTF("domain %u has %d connections, the most that it"
                          " can have", client, PCID_CONNS_PER_CLIENT);
+    *full_r = false;
     if (offer_next(gc, server))
         return "xl pcid cannot set a timer; its log says why";
 
@@ -637,6 +658,8 @@ static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
                          const struct timeval *requested_abs, int rc)
 {
     EGC_GC;
+    static const char no_channel[] =
+        "no channel could be made; the log of xl pcid says why";
     pcid_server *server = CONTAINER_OF(ev, *server, offer);
     pcid_conn *conn, *first = NULL;
     int waiting = 0;
@@ -652,8 +675,8 @@ static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
     if (!first) return;
 
     if (conn_offer(gc, first)) {
-        refuse(gc, first->client, first->name, first->path,
-               "no channel could be made; the log of xl pcid says why");
+        LOG_CONN(WARN, first, "connection refused: %s", no_channel);
+        refuse(gc, first->path, no_channel);
         /* The node is needed for the answer. */
         free(first->path);
         first->path = NULL;
@@ -755,11 +778,17 @@ static void work_start(libxl__egc *egc, pcid_conn *conn, int64_t id,
     pcid_work *work;
     int rc;
 
-    if (conn->in_flight >= PCID_IN_FLIGHT_MAX) {
+    if (conn->in_flight >= PCID_IN_FLIGHT_MAX)
         libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_BUSY, 0,
                             "%d requests of this connection have not come"
                             " to an end, the most that there can be",
                             PCID_IN_FLIGHT_MAX);
+    else if (work_of(server, conn->client) >= PCID_PENDING_PER_CLIENT)
+        libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_BUSY, 0,
+                            "%d requests of domain %u have not come to an"
+                            " end, the most that there can be",
+                            PCID_PENDING_PER_CLIENT, conn->client);
+    if (reply.class) {
         conn_send_reply(gc, conn, &id, NULL, &reply);
         return;
     }

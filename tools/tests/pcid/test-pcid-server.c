@@ -246,7 +246,8 @@ static void never_connects(void)
 
 static void connections_limit(void)
 {
-    raw_peer *peers = calloc(PCID_CONNS_PER_CLIENT, sizeof(*peers)), more;
+    raw_peer *peers = calloc(PCID_CONNS_PER_CLIENT, sizeof(*peers));
+    raw_peer more, last;
     const char *answer;
     char name[16];
     int i, good = 0;
@@ -259,6 +260,12 @@ static void connections_limit(void)
     is_int(good, PCID_CONNS_PER_CLIENT, "as many as there can be");
     answer = raw_connect(&more, 0, OWNER, "more");
     has_str(answer, "refused: domain 0 has", "one more is refused");
+    has_str(world_log(), "domain 0, more: connection refused",
+            "the log says so");
+    answer = raw_connect(&more, 0, OWNER, "again");
+    has_str(answer, "refused: domain 0 has", "and again");
+    ok(!strstr(world_log(), "domain 0, again: connection refused"),
+       "the log does not say it again");
     for (i = good = 0; i < PCID_CONNS_PER_CLIENT; i++)
         if (raw_recv(&peers[i], 0) && !strcmp(ask(&peers[i], PING), PONG))
             good++;
@@ -267,6 +274,10 @@ static void connections_limit(void)
     world_settle();
     is_str(raw_connect(&more, 0, OWNER, "more2"), NULL,
            "when one has gone, another can come");
+    answer = raw_connect(&last, 0, OWNER, "last");
+    has_str(answer, "refused: domain 0 has", "and then no other");
+    has_str(world_log(), "domain 0, last: connection refused",
+            "which is news to the log");
     raw_close(&more);
     for (i = 0; i < PCID_CONNS_PER_CLIENT; i++)
         raw_close(&peers[i]);
@@ -603,6 +614,38 @@ static void in_flight_limit(void)
     is_int(good, PCID_IN_FLIGHT_MAX, "all others are done");
     is_str(ask(&peer, CMD("reset", SBDF(FREE), "101")), RETURN("{}", "101"),
            "then there is room again");
+    raw_close(&peer);
+    end();
+}
+
+static void in_flight_limit_of_a_client(void)
+{
+    char text[128], name[16];
+    const char *reply;
+    raw_peer peer;
+    int fault, i;
+
+    start();
+    fault = fault_inject("write", "reset", FAULT_BLOCK, 0, 1);
+    for (i = 0; i < PCID_PENDING_PER_CLIENT; i++) {
+        if (i % PCID_IN_FLIGHT_MAX == 0) {
+            sprintf(name, "c%d", i);
+            if (!link_up(&peer, name)) return;
+        }
+        sprintf(text, "{\"execute\":\"reset\",\"id\":%d,\"arguments\":{"
+                SBDF(NIC) "}}", i);
+        raw_send(&peer, text);
+        if ((i + 1) % PCID_IN_FLIGHT_MAX == 0) {
+            world_settle();
+            raw_close(&peer);
+        }
+    }
+    if (!link_up(&peer, "last")) return;
+    reply = ask(&peer, CMD("reset", SBDF(FREE), "100"));
+    has_str(reply, "\"class\":\"TooManyRequests\"",
+            "new connections do not make for more");
+    is_str(ask(&peer, PING), PONG, "reading still goes on");
+    fault_release(fault);
     raw_close(&peer);
     end();
 }
@@ -1279,6 +1322,7 @@ int main(void)
     slow_device_holds_up_only_itself();
     progress();
     in_flight_limit();
+    in_flight_limit_of_a_client();
     client_vanishes();
     worker_dies();
     long_error_text();
