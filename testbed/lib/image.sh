@@ -43,6 +43,7 @@ compile_helpers() {
         gcc $flags -o "$to/remote" "$testbed/src/remote.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl &&
         gcc $flags -o "$to/take-dom-exc" "$testbed/src/take-dom-exc.c" $links -lxenctrl &&
+        gcc $flags -o "$to/hostile" "$testbed"/src/hostile*.c $links -lxenvchan -lxenevtchn -lxengnttab -lxenstore &&
         gcc $flags -o "$to/edu" "$testbed/src/edu.c" &&
         gcc $flags -shared -fPIC -o "$to/hwdom-flags.so" "$testbed/src/hwdom-flags.c"
     } || return
@@ -118,7 +119,7 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,lend-ports,take-dom-exc,edu,threads,load}
+        "$build"/helpers/{agent,remote,lend-ports,take-dom-exc,edu,threads,load,hostile}
     cp "$build/helpers/hwdom-flags.so" "$root/lib/"
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
     cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"
