@@ -229,7 +229,7 @@ name-huge refused: the name of a channel has at most 12 characters
 name-odd return, then open
 name-dots denied: EINVAL
 name-percent denied: EINVAL
-many 128 offered, 72 refused
+many 64 offered, 136 refused
 removed nothing
 removed-early nothing
 removed-late closed
