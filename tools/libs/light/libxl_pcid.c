@@ -594,6 +594,11 @@ static const char *unexpected_key(const libxl__json_object *map,
     return NULL;
 }
 
+static bool is_empty_map(const libxl__json_object *o)
+{
+    return libxl__json_object_is_map(o) && !libxl__json_map_node_get(o, 0);
+}
+
 int libxl__pcid_decode_request(libxl__gc *gc,
                                const libxl__json_object *msg,
                                bool *has_id_r, int64_t *id_r,
@@ -731,7 +736,7 @@ libxl__pcid_kind libxl__pcid_classify(const libxl__json_object *msg,
         PCID_MSG_GREETING, PCID_MSG_PROGRESS, PCID_MSG_RETURN,
         PCID_MSG_ERROR, PCID_MSG_ID,
     };
-    bool ret, error, progress, greeting;
+    const libxl__json_object *ret, *error, *progress, *greeting;
 
     *has_id_r = read_id(msg, id_r);
 
@@ -739,16 +744,20 @@ libxl__pcid_kind libxl__pcid_classify(const libxl__json_object *msg,
         return LIBXL__PCID_INVALID;
 
     ret = libxl__json_map_get(PCID_MSG_RETURN, msg, JSON_ANY);
-    error = libxl__json_map_get(PCID_MSG_ERROR, msg, JSON_MAP);
-    progress = libxl__json_map_get(PCID_MSG_PROGRESS, msg, JSON_MAP);
-    greeting = libxl__json_map_get(PCID_MSG_GREETING, msg, JSON_MAP);
+    error = libxl__json_map_get(PCID_MSG_ERROR, msg, JSON_ANY);
+    progress = libxl__json_map_get(PCID_MSG_PROGRESS, msg, JSON_ANY);
+    greeting = libxl__json_map_get(PCID_MSG_GREETING, msg, JSON_ANY);
 
-    if (ret + error + progress + greeting != 1)
+    if (!!ret + !!error + !!progress + !!greeting != 1)
         return LIBXL__PCID_INVALID;
     if (greeting)
-        return *has_id_r ? LIBXL__PCID_INVALID : LIBXL__PCID_GREETING;
+        return libxl__json_object_is_map(greeting) && !*has_id_r ?
+            LIBXL__PCID_GREETING : LIBXL__PCID_INVALID;
     if (progress)
-        return *has_id_r ? LIBXL__PCID_PROGRESS : LIBXL__PCID_INVALID;
+        return is_empty_map(progress) && *has_id_r ?
+            LIBXL__PCID_PROGRESS : LIBXL__PCID_INVALID;
+    if (error && !libxl__json_object_is_map(error))
+        return LIBXL__PCID_INVALID;
     /* An error without an id is about what we sent as a whole. */
     return *has_id_r || error ? LIBXL__PCID_REPLY : LIBXL__PCID_INVALID;
 }
@@ -1067,7 +1076,10 @@ int libxl__pcid_decode_reply(libxl__gc *gc, const libxl__json_object *msg,
         rc = decode_bool(member(o, PCID_RET_ASSIGNED), &reply->assigned);
         if (rc) return rc;
         rc = decode_driver(gc, member(o, PCID_RET_DRIVER), &reply->driver);
-        if (rc || request->command == LIBXL__HOSTPCI_ASSIGN) return rc;
+        if (rc) return rc;
+        if (request->command == LIBXL__HOSTPCI_ASSIGN)
+            /* If it was assigned before, nothing has been unbound. */
+            return reply->assigned && reply->driver ? ERROR_INVAL : 0;
         return decode_query(o, &request->sbdf, reply);
     case LIBXL__HOSTPCI_LEND:
         rc = decode_access(o, &reply->access);
@@ -1079,7 +1091,7 @@ int libxl__pcid_decode_reply(libxl__gc *gc, const libxl__json_object *msg,
         return decode_bool(o, &reply->assigned);
     case LIBXL__HOSTPCI_WRITE:
     case LIBXL__HOSTPCI_RESET:
-        return libxl__json_object_is_map(o) ? 0 : ERROR_INVAL;
+        return is_empty_map(o) ? 0 : ERROR_INVAL;
     case LIBXL__HOSTPCI_COMMANDS:
         break;
     }

@@ -51,7 +51,7 @@ void libxl__vchan_init(libxl__vchan *vc)
     vc->event_cfd = vc->grant_cfd = NULL;
     libxl__ev_fd_init(&vc->efd);
     libxl__ev_time_init(&vc->deadline);
-    vc->connected = vc->stalled = false;
+    vc->connected = vc->stalled = vc->broken = false;
     vc->rx = vc->tx = NULL;
     vc->rx_used = vc->rx_size = vc->rx_scanned = 0;
     vc->tx_done = vc->tx_used = vc->tx_size = 0;
@@ -137,10 +137,14 @@ static bool vchan_flush(libxl__vchan *vc)
     size_t start = vc->tx_done;
     int r;
 
-    while (vc->tx_done < vc->tx_used) {
+    while (!vc->broken && vc->tx_done < vc->tx_used) {
         r = libxenvchan_write(vc->ctrl, vc->tx + vc->tx_done,
                               vc->tx_used - vc->tx_done);
-        /* If the peer is gone, vchan_run() finds out when it reads. */
+        /*
+         * The data may be in the ring nevertheless, if it is only that the
+         * peer cannot be notified: it must not be sent twice.
+         */
+        if (r < 0) vc->broken = true;
         if (r <= 0) break;
         vc->tx_done += r;
     }
@@ -434,6 +438,12 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
     }
 
     update_deadline(gc, vc, vchan_flush(vc), false);
+    /* If the peer is gone, what it has sent before is still to be read. */
+    if (vc->broken && libxenvchan_is_open(vc->ctrl)) {
+        LOG(ERROR, "cannot send to domain %u: its event channel failed",
+            vc->peer);
+        return ERROR_FAIL;
+    }
 
     for (;;) {
         if (tx_pending(vc) > SEND_BACKLOG)

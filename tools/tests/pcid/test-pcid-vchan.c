@@ -553,6 +553,24 @@ static void event_channel_fails(void)
     end(&peer);
 }
 
+static void peer_cannot_be_notified(void)
+{
+    raw_peer peer;
+
+    start(&peer);
+    raw_poll(&peer); /* so that it wants to be notified */
+    fault_inject("xenevtchn_notify", "", EIO, 0, 1);
+    send_text(ch, "{\"a\":1}");
+    send_text(ch, "{\"a\":2}");
+    world_settle();
+    is_str(raw_poll(&peer), "{\"a\":1}", "what is in the ring is there");
+    is_str(raw_poll(&peer), NULL, "once, and nothing comes after it");
+    raw_send_bytes(&peer, "{\"m\":1}\r\n", 9);
+    world_settle();
+    ok(ch->closed == 1 && ch->rc == ERROR_FAIL, "closed, once");
+    end(&peer);
+}
+
 static void ring_is_broken(void)
 {
     static const struct {
@@ -961,6 +979,7 @@ int main(void)
     disposed_in_the_callback();
     callback_closes();
     event_channel_fails();
+    peer_cannot_be_notified();
     ring_is_broken();
     nobody_connects();
     peer_says_nothing();
