@@ -52,6 +52,7 @@ int __wrap_libxenvchan_write(struct libxenvchan *ctrl, const void *data,
 
 static char *log_text;
 static size_t log_used, log_size;
+static bool log_off;
 
 static void log_message(xentoollog_logger *logger, xentoollog_level level,
                         int errnoval, const char *context,
@@ -60,6 +61,7 @@ static void log_message(xentoollog_logger *logger, xentoollog_level level,
     char text[2048], line[2304], *p;
     size_t len;
 
+    if (log_off) return;
     vsnprintf(text, sizeof(text), format, ap);
     /* From "file:line:function: text", as libxl has it, only the text */
     p = text;
@@ -106,6 +108,11 @@ const char *world_log(void)
 void world_log_clear(void)
 {
     log_used = 0;
+}
+
+void world_log_off(void)
+{
+    log_off = !getenv("TEST_VERBOSE");
 }
 
 /*

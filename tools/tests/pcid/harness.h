@@ -57,6 +57,8 @@ void world_settle(void);
 /* What has been logged since the last world_log_clear, a line each */
 const char *world_log(void);
 void world_log_clear(void);
+/* Nothing is kept in the log, nor even formatted. */
+void world_log_off(void);
 
 /* JSON for a test to make or look at */
 libxl__json_object *json(libxl__gc *gc, const char *text);

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -32,7 +31,23 @@
 
 #define CHANNELS_MAX 4096
 #define PAGES_MAX    4096
+#define REFS_MAX     256
 #define PAGE         4096
+
+#ifdef __SANITIZE_ADDRESS__
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
+#endif
 
 /*
  * Event channels.  Port numbers are unique in all domains.
@@ -50,6 +65,7 @@ static struct channel {
 } channels[CHANNELS_MAX];
 
 static int num_channels;
+static int last_channel; /* the highest that there has been */
 
 /* Both ends of every channel are in this process. */
 static void __attribute__((constructor)) raise_fd_limit(void)
@@ -111,6 +127,8 @@ static int channel_alloc(xenevtchn_handle *xce, int domid)
         channels[port] = (struct channel){ .xce = xce,
                                            .remote_domid = domid };
         num_channels++;
+        if (port > last_channel)
+            last_channel = port;
         return port;
     }
     errno = ENOSPC;
@@ -126,8 +144,7 @@ xenevtchn_handle *xenevtchn_open(xentoollog_logger *logger,
     xce = calloc(1, sizeof(*xce));
     assert(xce);
     xce->domid = standin_domid;
-    xce->fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE | EFD_NONBLOCK);
-    assert(xce->fd >= 0);
+    xce->fd = standin_eventfd();
     return xce;
 }
 
@@ -148,10 +165,10 @@ int xenevtchn_close(xenevtchn_handle *xce)
     int port;
 
     if (!xce) return 0;
-    for (port = 1; port < CHANNELS_MAX; port++)
+    for (port = 1; port <= last_channel; port++)
         if (channels[port].xce == xce)
             xenevtchn_unbind(xce, port);
-    close(xce->fd);
+    standin_eventfd_close(xce->fd);
     free(xce);
     return 0;
 }
@@ -233,13 +250,15 @@ int xenevtchn_unmask(xenevtchn_handle *xce, evtchn_port_t port)
 struct page {
     int fd, users;
     int owner, peer; /* domains */
+    void *kept[2]; /* with standin_reuse: its mappings, of the two sides */
 };
 
 struct mapping {
     void *addr;
     int count;
     bool sharer;
-    int refs[64];
+    int refs[REFS_MAX];
+    void **kept; /* not to be unmapped: see struct page */
     int notify_offset, notify_port; /* -1: none */
     struct mapping *next;
 };
@@ -266,10 +285,12 @@ static int page_alloc(int owner, int peer)
 
         if (p->users)
             continue;
-        p->fd = memfd_create("grant", MFD_CLOEXEC);
-        assert(p->fd >= 0);
-        if (ftruncate(p->fd, PAGE))
-            abort();
+        if (!p->kept[0]) {
+            p->fd = memfd_create("grant", MFD_CLOEXEC);
+            assert(p->fd >= 0);
+            if (ftruncate(p->fd, PAGE))
+                abort();
+        }
         p->owner = owner;
         p->peer = peer;
         num_pages++;
@@ -286,28 +307,46 @@ static struct xengntdev_handle *handle_open(const char *op)
     h = calloc(1, sizeof(*h));
     assert(h);
     h->domid = standin_domid;
-    h->fd = eventfd(0, EFD_CLOEXEC);
-    assert(h->fd >= 0);
+    h->fd = standin_eventfd();
     return h;
 }
 
+static void *map_pages(int count, const uint32_t *refs)
+{
+    void *addr = mmap(NULL, count * PAGE, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int i;
+
+    assert(addr != MAP_FAILED);
+    for (i = 0; i < count; i++)
+        if (mmap(addr + i * PAGE, PAGE, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, pages[refs[i]].fd,
+                 0) == MAP_FAILED)
+            abort();
+    return addr;
+}
+
 static struct mapping *map(struct xengntdev_handle *h, int count,
-                           const uint32_t *refs, bool sharer)
+                           const uint32_t *refs, bool sharer, bool keep)
 {
     struct mapping *m = calloc(1, sizeof(*m));
     int i;
 
-    assert(m && count <= 64);
-    m->addr = mmap(NULL, count * PAGE, PROT_NONE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert(m->addr != MAP_FAILED);
+    assert(m && count <= REFS_MAX);
     for (i = 0; i < count; i++) {
         m->refs[i] = refs[i];
         pages[refs[i]].users++;
-        if (mmap(m->addr + i * PAGE, PAGE, PROT_READ | PROT_WRITE,
-                 MAP_SHARED | MAP_FIXED, pages[refs[i]].fd,
-                 0) == MAP_FAILED)
-            abort();
+    }
+    if (keep && standin_reuse && (sharer || pages[refs[0]].kept[0])) {
+        m->kept = &pages[refs[0]].kept[!sharer];
+        if (!*m->kept)
+            *m->kept = map_pages(1, refs);
+        m->addr = *m->kept;
+        ASAN_UNPOISON_MEMORY_REGION(m->addr, PAGE);
+        if (sharer)
+            memset(m->addr, 0, PAGE);
+    } else {
+        m->addr = map_pages(count, refs);
     }
     m->count = count;
     m->sharer = sharer;
@@ -341,11 +380,15 @@ static int unmap(struct xengntdev_handle *h, void *addr)
         if (m->sharer)
             p->peer = -1; /* nobody can map it any more */
         if (!--p->users) {
-            close(p->fd);
+            if (!p->kept[0])
+                close(p->fd);
             num_pages--;
         }
     }
-    munmap(m->addr, m->count * PAGE);
+    if (m->kept)
+        ASAN_POISON_MEMORY_REGION(m->addr, PAGE);
+    else
+        munmap(m->addr, m->count * PAGE);
     free(m);
     return 0;
 }
@@ -355,7 +398,7 @@ static int handle_close(struct xengntdev_handle *h)
     if (!h) return 0;
     while (h->mappings)
         unmap(h, h->mappings->addr);
-    close(h->fd);
+    standin_eventfd_close(h->fd);
     free(h);
     return 0;
 }
@@ -392,8 +435,8 @@ int xengnttab_fd(xengnttab_handle *xgt)
     return xgt->fd;
 }
 
-void *xengntshr_share_pages(xengntshr_handle *xgs, uint32_t domid, int count,
-                            uint32_t *refs, int writable)
+static void *share(xengntshr_handle *xgs, uint32_t domid, int count,
+                   uint32_t *refs, bool keep)
 {
     int i;
 
@@ -404,7 +447,13 @@ void *xengntshr_share_pages(xengntshr_handle *xgs, uint32_t domid, int count,
     }
     for (i = 0; i < count; i++)
         pages[refs[i]].users = 0;
-    return map(xgs, count, refs, true)->addr;
+    return map(xgs, count, refs, true, keep)->addr;
+}
+
+void *xengntshr_share_pages(xengntshr_handle *xgs, uint32_t domid, int count,
+                            uint32_t *refs, int writable)
+{
+    return share(xgs, domid, count, refs, false);
 }
 
 void *xengntshr_share_page_notify(xengntshr_handle *xgs, uint32_t domid,
@@ -412,7 +461,7 @@ void *xengntshr_share_page_notify(xengntshr_handle *xgs, uint32_t domid,
                                   uint32_t notify_offset,
                                   evtchn_port_t notify_port)
 {
-    void *addr = xengntshr_share_pages(xgs, domid, 1, ref, writable);
+    void *addr = share(xgs, domid, 1, ref, true);
 
     if (!addr) return NULL;
     xgs->mappings->notify_offset = notify_offset;
@@ -425,9 +474,8 @@ int xengntshr_unshare(xengntshr_handle *xgs, void *addr, uint32_t count)
     return unmap(xgs, addr);
 }
 
-void *xengnttab_map_domain_grant_refs(xengnttab_handle *xgt, uint32_t count,
-                                      uint32_t domid, uint32_t *refs,
-                                      int prot)
+static void *map_foreign(xengnttab_handle *xgt, uint32_t count,
+                         uint32_t domid, uint32_t *refs, bool keep)
 {
     uint32_t i;
 
@@ -439,7 +487,14 @@ void *xengnttab_map_domain_grant_refs(xengnttab_handle *xgt, uint32_t count,
             errno = EINVAL;
             return NULL;
         }
-    return map(xgt, count, refs, false)->addr;
+    return map(xgt, count, refs, false, keep)->addr;
+}
+
+void *xengnttab_map_domain_grant_refs(xengnttab_handle *xgt, uint32_t count,
+                                      uint32_t domid, uint32_t *refs,
+                                      int prot)
+{
+    return map_foreign(xgt, count, domid, refs, false);
 }
 
 void *xengnttab_map_grant_ref_notify(xengnttab_handle *xgt, uint32_t domid,
@@ -447,7 +502,7 @@ void *xengnttab_map_grant_ref_notify(xengnttab_handle *xgt, uint32_t domid,
                                      uint32_t notify_offset,
                                      evtchn_port_t notify_port)
 {
-    void *addr = xengnttab_map_domain_grant_refs(xgt, 1, domid, &ref, prot);
+    void *addr = map_foreign(xgt, 1, domid, &ref, true);
 
     if (!addr) return NULL;
     xgt->mappings->notify_offset = notify_offset;

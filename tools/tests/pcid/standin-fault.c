@@ -17,7 +17,10 @@
 
 #define FAULTS_MAX 32
 
-int standin_domid;
+int standin_domid, fault_domid = -1;
+bool standin_reuse;
+
+static int spare_fds[64], num_spare_fds;
 
 struct fault {
     char op[32], match[96];
@@ -39,6 +42,30 @@ static int new_eventfd(int flags)
 
     assert(fd >= 0);
     return fd;
+}
+
+int standin_eventfd(void)
+{
+    uint64_t n;
+    int fd;
+
+    if (!num_spare_fds)
+        return new_eventfd(EFD_SEMAPHORE | EFD_NONBLOCK);
+
+    /* Not when it was closed: that may have been done in a child process,
+     * which is not to take what its parent waits for. */
+    fd = spare_fds[--num_spare_fds];
+    while (read(fd, &n, sizeof(n)) == sizeof(n))
+        ;
+    return fd;
+}
+
+void standin_eventfd_close(int fd)
+{
+    if (standin_reuse && num_spare_fds < sizeof(spare_fds) / sizeof(int))
+        spare_fds[num_spare_fds++] = fd;
+    else
+        close(fd);
 }
 
 static void __attribute__((constructor)) fault_init(void)
@@ -77,6 +104,7 @@ int fault_take(const char *op, const char *what)
 {
     int i;
 
+    if (fault_domid >= 0 && standin_domid != fault_domid) return 0;
     for (i = 0; i < shared->num; i++) {
         struct fault *f = &shared->faults[i];
 
@@ -148,6 +176,7 @@ void faults_clear(void)
     int i;
 
     for (i = 0; i < shared->num; i++) {
+        if (shared->faults[i].errnoval != FAULT_BLOCK) continue;
         fault_release(i);
         /* Who is still to notice has the old one. */
         close(release_fds[i]);

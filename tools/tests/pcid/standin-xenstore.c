@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <xenstore.h>
@@ -27,6 +26,7 @@
 #define PERM_IGNORE  0x8000u
 
 struct node {
+    int users; /* the store, and transactions that have not changed it */
     char *path, *value;
     unsigned len;
     struct xs_permissions perms[PERMS_MAX];
@@ -99,6 +99,7 @@ static struct node *add(struct db *db, const char *path, const char *value,
     struct node *n = calloc(1, sizeof(*n));
 
     assert(n && num_perms <= PERMS_MAX);
+    n->users = 1;
     n->path = strdup(path);
     n->value = malloc(len + 1);
     if (len)
@@ -119,6 +120,7 @@ static struct node *add(struct db *db, const char *path, const char *value,
 
 static void node_free(struct node *n)
 {
+    if (--n->users) return;
     free(n->path);
     free(n->value);
     free(n);
@@ -138,12 +140,29 @@ static void db_copy(struct db *to, const struct db *from)
 {
     int i;
 
-    memset(to, 0, sizeof(*to));
+    *to = *from;
+    to->nodes = malloc(from->size * sizeof(*to->nodes));
+    assert(to->nodes);
     for (i = 0; i < from->num; i++) {
-        struct node *n = from->nodes[i];
-
-        add(to, n->path, n->value, n->len, n->perms, n->num_perms);
+        to->nodes[i] = from->nodes[i];
+        to->nodes[i]->users++;
     }
+}
+
+/* A node of that store which is to be changed, and is not to change in
+ * another. */
+static struct node *unshare(struct db *db, struct node *n)
+{
+    struct node *copy;
+    int i;
+
+    if (n->users == 1) return n;
+    copy = add(db, n->path, n->value, n->len, n->perms, n->num_perms);
+    for (i = 0; db->nodes[i] != n; i++)
+        ;
+    db->nodes[i] = db->nodes[--db->num];
+    node_free(n);
+    return copy;
 }
 
 /* "" for the root */
@@ -317,8 +336,7 @@ struct xs_handle *xs_open(unsigned long flags)
     h = calloc(1, sizeof(*h));
     assert(h);
     h->domid = standin_domid;
-    h->fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE | EFD_NONBLOCK);
-    assert(h->fd >= 0);
+    h->fd = standin_eventfd();
     h->next = handles;
     handles = h;
     return h;
@@ -356,7 +374,7 @@ void xs_close(struct xs_handle *h)
         h->events = e->next;
         event_free(e);
     }
-    close(h->fd);
+    standin_eventfd_close(h->fd);
     free(h);
 }
 
@@ -404,6 +422,7 @@ bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path,
         if (errno != ENOENT) return false;
         n = make(db, h->domid, path, data, len);
     } else {
+        n = unshare(db, n);
         free(n->value);
         n->value = malloc(len + 1);
         memcpy(n->value, data, len);
@@ -524,6 +543,7 @@ bool xs_set_permissions(struct xs_handle *h, xs_transaction_t t,
         return false;
     }
     assert(num_perms <= PERMS_MAX);
+    n = unshare(db_of(t), n);
     memcpy(n->perms, perms, num_perms * sizeof(*perms));
     n->num_perms = num_perms;
     for (i = 1; i < num_perms; i++)

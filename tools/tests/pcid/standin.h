@@ -27,6 +27,18 @@
 extern int standin_domid;
 
 /*
+ * For who makes and ends channels by the million: file descriptors and pages
+ * that are closed are kept for the next who needs one, which saves most of
+ * the system calls.  The price: that they are closed is not seen by poll(),
+ * and that a page is unmapped by AddressSanitizer only.
+ */
+extern bool standin_reuse;
+
+/* An eventfd to be read from in non-blocking mode, and its end */
+int standin_eventfd(void);
+void standin_eventfd_close(int fd);
+
+/*
  * Faults
  *
  * An operation is named as the function is ("xs_write", "open", ...); the
@@ -41,6 +53,8 @@ extern int standin_domid;
  * times, if `match' is part of `what'.  Returns a number for the fault. */
 int fault_inject(const char *op, const char *match, int errnoval, int skip,
                  int times);
+/* Which domain faults strike in from now on; -1: any */
+extern int fault_domid;
 /* How often the fault has struck */
 int fault_hits(int fault);
 /* Lets what is blocked by a fault go on. */
