@@ -9,10 +9,11 @@ RUN := env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL
 
 TOPOLOGY ?= hwdom
 DIR ?= .build/mails
+SECONDS ?= 600
 
 .NOTPARALLEL:
-.PHONY: help deps tree refresh port series check-series unit build demo shell \
-	scenario check clean distclean
+.PHONY: help deps tree refresh port series check-series unit fuzz build demo \
+	shell scenario check clean distclean
 
 help:
 	@echo 'make demo          the main job, shown: real Xen in an emulator, devices owned'
@@ -25,6 +26,7 @@ help:
 	@echo 'make tree          .build/tree: Xen with one git commit per patch'
 	@echo 'make refresh       write commits and edits made there back to the stack'
 	@echo 'make unit          the unit tests, on the tree as it is'
+	@echo 'make fuzz          the fuzzers, for long (SECONDS=600 each); then coverage'
 	@echo 'make check-series  style, build and unit tests of each patch'
 	@echo 'make series        mails for git send-email (DIR=.build/mails)'
 	@echo 'make port BASE=... move the tree to another Xen; then make refresh'
@@ -55,6 +57,9 @@ check-series: tree
 
 unit: tree
 	@$(RUN) scripts/stack unit
+
+fuzz: tree
+	@$(RUN) scripts/stack fuzz --seconds $(SECONDS)
 
 build: tree
 	@$(RUN) testbed/build

@@ -79,8 +79,8 @@ MAX_LINE = 80
 MAX_SUBJECT = 72
 MAX_MESSAGE_LINE = 76
 C_FILE = re.compile(r"\.[ch]$")
-# Tables and links cannot be folded.
-LONG_LINES = re.compile(r"\.(pandoc|md)$")
+# Tables and links cannot be folded, nor can what tests are fed with.
+LONG_LINES = re.compile(r"\.(pandoc|md)$|^tools/fuzz/[^/]+/(corpus|regress)/")
 
 
 def style_errors(git, patch, parent, commit):
@@ -287,19 +287,24 @@ def check_builds(tap, builder, patches, commits, tests):
             tap.result(False, name, log_end(path))
 
 
-def unit(tree, compilers):
-    """The unit tests on the tree as it is, edits and new files included."""
+def snapshot(tree, needed):
+    """A commit of the tree as it is, edits and new files included."""
     git = tree.git
-    if not os.path.exists(os.path.join(tree.path, UNIT_TESTS, "Makefile")):
-        raise Failure("there are no unit tests",
-                      "no patch brings %s/Makefile" % UNIT_TESTS)
+    if not os.path.exists(os.path.join(tree.path, needed, "Makefile")):
+        raise Failure("there is no %s" % needed,
+                      "no patch brings %s/Makefile" % needed)
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="tmp-") as tmp:
         index = tree.index(os.path.join(tmp, "index"))
         index.run("read-tree", "HEAD")
         index.run("add", "-A")
-        snapshot = index.out("write-tree")
-    commit = (git.ref("HEAD") if snapshot == tree.tree_of("HEAD") else
-              git.commit_tree(snapshot, git.ref("HEAD"), "edits\n"))
+        written = index.out("write-tree")
+    return (git.ref("HEAD") if written == tree.tree_of("HEAD") else
+            git.commit_tree(written, git.ref("HEAD"), "edits\n"))
+
+
+def unit(tree, compilers):
+    """The unit tests on the tree as it is."""
+    commit = snapshot(tree, UNIT_TESTS)
     tap = Tap()
     for compiler in compilers:
         builder = Builder(compiler, tree)
