@@ -27,6 +27,9 @@ static int child_rc;
 #define libxl__ev_child_fork(gc, ch, death)                             \
     (child_rc = libxl__ev_child_fork(gc, ch, death),                    \
      child_rc < 0 || setjmp(child) ? child_rc : 0)
+#define libxl_write_exactly(ctx, fd, text, len, ...)                    \
+    libxl_write_exactly(ctx, fd, inline_child_result(text),             \
+                        strlen(inline_child_result(text)), __VA_ARGS__)
 /* It would close our own channels. */
 #define libxl_postfork_child_noexec(ctx) ((void)(ctx))
 #define _exit(status) do {                                              \

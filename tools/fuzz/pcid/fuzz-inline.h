@@ -4,6 +4,8 @@
 #ifndef FUZZ_INLINE_H
 #define FUZZ_INLINE_H
 
+/* What the child would write for its parent; returns what it is to. */
+const char *inline_child_result(const char *text);
 /* The part of the child has been carried out. */
 void inline_child_exits(int pid, int status);
 

@@ -23,6 +23,7 @@
  *   %pN  libxl posts a request that nobody waits for
  *   %A   the ao is aborted
  *   %t %T %U  time passes: 1 s, 8 s, 130 s
+ *   %P   130 s pass, with a sign of progress of the last request each second
  *   %fN  a fault: see fuzz_fault
  */
 
@@ -389,6 +390,15 @@ static void action(fuzz_input *in, int what)
     case 't': run(1000); break;
     case 'T': run(8000); break;
     case 'U': run(130000); break;
+    case 'P':
+        for (n = 0; n < 130; n++) {
+            in->len = snprintf(in->text, sizeof(in->text),
+                               "{\"progress\":{},\"id\":%"PRId64"}\r\n",
+                               last_id);
+            flush(in);
+            run(1000);
+        }
+        break;
     case 'f':
         /* One of them is that the designation cannot be seen. */
         faulty = true;

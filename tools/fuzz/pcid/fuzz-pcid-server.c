@@ -19,6 +19,8 @@
  *   %l TEXT  TEXT is what a device is recorded to be lent with
  *   %e %E  the oldest process, the newest process of the work ends
  *   %!   the oldest one was killed
+ *   %g TEXT  the next one has TEXT for its parent
+ *   %z   the server is stopped; it ends when all processes have
  *   %p   pciback's do_flr is there; or is not any more
  *   %y TEXT  TEXT is in a file of a device
  *   %t %T %U  time passes: 1 s, 11 s, 10 min
@@ -51,7 +53,7 @@ static const char resource[] =
     "0x00000000feb80000 0x00000000febbffff 0x0000000000046200\n";
 
 static test_server server;
-static bool flr, faulty;
+static bool flr, faulty, stopped;
 
 /*
  * Processes, which have done their part already; see fuzz-inline.c.
@@ -63,6 +65,8 @@ static struct {
 } processes[128];
 
 static int num_processes, last_pid;
+static bool has_result;
+static char result[PCID_REQUEST_MAX];
 static bool files_changed; /* other than by what libxl has written */
 
 static pid_t start_process(void *user)
@@ -75,10 +79,16 @@ static pid_t start_process(void *user)
     return last_pid;
 }
 
+const char *inline_child_result(const char *text)
+{
+    return has_result ? result : text;
+}
+
 void inline_child_exits(int pid, int status)
 {
     int i;
 
+    has_result = false;
     for (i = 0; i < num_processes; i++)
         if (processes[i].pid == pid) {
             processes[i].status = status << 8;
@@ -377,6 +387,16 @@ static void write_node(fuzz_input *in, struct client *c, bool remove)
     world_leave(before);
 }
 
+static void stop_server(void)
+{
+    int before = world_enter(OWNER);
+
+    if (!stopped) libxl_ao_abort(server.ctx, &server.how);
+    stopped = true;
+    world_leave(before);
+    run(0);
+}
+
 static void put_file(fuzz_input *in)
 {
     static const char *const files[] = {
@@ -417,6 +437,11 @@ static void action(fuzz_input *in, struct client *c, int what)
     case 'e': end_process(0, 0); break;
     case 'E': end_process(num_processes - 1, 0); break;
     case '!': end_process(0, SIGKILL); break;
+    case 'g':
+        snprintf(result, sizeof(result), "%s", fuzz_line(in));
+        has_result = true;
+        break;
+    case 'z': stop_server(); break;
     case 'p':
         sysfs_put("drivers/pciback/do_flr", flr ? NULL : "");
         flr = !flr;
@@ -490,18 +515,24 @@ static void restore_sysfs(void)
     files_changed = flr = false;
 }
 
-static void set_up(void)
+static void start_server(void)
 {
     static const libxl_domid served[] = { 0, 5 };
 
+    fuzz_check(!server_start(&server, OWNER, served, 2));
+    libxl_childproc_setmode(server.ctx, &hooks, NULL);
+    stopped = false;
+}
+
+static void set_up(void)
+{
     world_reset();
     make_sysfs();
     store_add_domain(OWNER);
     store_add_domain(5);
     store_add_domain(6);
-    fuzz_check(!server_start(&server, OWNER, served, 2));
     fault_domid = OWNER;
-    libxl_childproc_setmode(server.ctx, &hooks, NULL);
+    start_server();
     connect_first();
     fuzz_ready();
 }
@@ -524,11 +555,14 @@ static void tear_down(void)
     char path[256];
 
     faults_clear();
+    has_result = false;
     while (num_processes) {
         end_process(0, 0);
         run(0);
     }
-    if (faulty || !is_as_connected(&clients[0]))
+    /* It ends when it is told to, and only then. */
+    fuzz_check(server.running != stopped);
+    if (faulty || stopped || !is_as_connected(&clients[0]))
         client_reset(&clients[0]);
     for (i = 1; i < CLIENTS; i++)
         client_reset(&clients[i]);
@@ -546,6 +580,11 @@ static void tear_down(void)
     world_settle();
     xc_log[0] = '\0';
     restore_sysfs();
+    if (stopped) {
+        fuzz_check(server.rc == ERROR_ABORTED);
+        world_ctx_free(server.ctx);
+        start_server();
+    }
     if (!clients[0].peer.ctrl) connect_first();
     forget_requests(&clients[0]);
     fuzz_clean();
@@ -571,8 +610,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             action(&in, c, what);
     } while (what || in.at < in.end);
     run(0);
-
-    fuzz_check(server.running);
     tear_down();
     return 0;
 }
