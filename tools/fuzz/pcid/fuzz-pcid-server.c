@@ -53,7 +53,10 @@ static const char resource[] =
     "0x00000000feb80000 0x00000000febbffff 0x0000000000046200\n";
 
 static test_server server;
-static bool flr, faulty, stopped;
+static bool stopped; /* it has been told to end */
+static bool faulty; /* there have been faults */
+static bool flr; /* pciback's do_flr is there */
+static bool files_changed; /* of sysfs, other than by libxl */
 
 /*
  * Processes, which have done their part already; see fuzz-inline.c.
@@ -65,9 +68,8 @@ static struct {
 } processes[128];
 
 static int num_processes, last_pid;
-static bool has_result;
+static bool has_result; /* the next one has this for its parent: */
 static char result[PCID_REQUEST_MAX];
-static bool files_changed; /* other than by what libxl has written */
 
 static pid_t start_process(void *user)
 {
@@ -302,14 +304,13 @@ static void open_channel(struct client *c)
 }
 
 /*
- * To connect takes as long as ten requests.  So each input finds client 0
+ * To connect takes as long as several requests.  So each input finds client 0
  * connected, and its first request answered; it connects again only if an
  * input has not left it so.
  */
 static void connect_first(void)
 {
-    static const char ping[] = "{\"execute\":\"ls\",\"id\":0,"
-        "\"arguments\":{\"dir_id\":\"pci_devices\"}}\r\n";
+    static const char ping[] = "{\"id\":0}\r\n"; /* is an error */
     struct client *c = &clients[0];
 
     open_channel(c);
@@ -365,23 +366,23 @@ static bool good_path(char *path)
     return strlen(path) < 100;
 }
 
-static void write_node(fuzz_input *in, struct client *c, bool remove)
+/* line: a path below the server's directory, and perhaps what to write */
+static void write_node(struct client *c, const char *line, bool remove)
 {
     int before = world_enter(c->domid);
-    char path[1100], *value;
+    char path[1200], *value;
     struct xs_handle *xs;
 
-    snprintf(path, sizeof(path), BASE "/%s", fuzz_line(in));
+    snprintf(path, sizeof(path), BASE "/%s", line);
     value = strchr(path, ' ');
     if (value) *value++ = '\0';
     if (good_path(path)) {
         xs = xs_open(0);
-        /* Without its directory a client is on its own. */
-        if (xs && remove && strchr(path + strlen(BASE) + 1, '/'))
+        if (!remove)
+            xs_write(xs, XBT_NULL, path, value ?: "", strlen(value ?: ""));
+        else if (strchr(path + strlen(BASE) + 1, '/'))
+            /* Without its directory a client is on its own. */
             xs_rm(xs, XBT_NULL, path);
-        else if (xs && !remove)
-            xs_write(xs, XBT_NULL, path, value ?: "",
-                     strlen(value ?: ""));
         xs_close(xs);
     }
     world_leave(before);
@@ -413,6 +414,8 @@ static void put_file(fuzz_input *in)
 
 static void action(fuzz_input *in, struct client *c, int what)
 {
+    char line[1100];
+
     switch (what) {
     case 'q': c->deaf = !c->deaf; break;
     case 'x': client_reset(c); break;
@@ -421,18 +424,12 @@ static void action(fuzz_input *in, struct client *c, int what)
         client_reset(c);
         break;
     case 'n':
-        {
-            char line[1100];
-
-            snprintf(line, sizeof(line), "%d/%s requested\n", c->domid,
-                     fuzz_line(in));
-            write_node(&(fuzz_input){ .at = (void *)line,
-                                      .end = (void *)strchr(line, '\0') },
-                       c, false);
-        }
+        snprintf(line, sizeof(line), "%d/%s requested", c->domid,
+                 fuzz_line(in));
+        write_node(c, line, false);
         break;
-    case 'w': write_node(in, c, false); break;
-    case 'd': write_node(in, c, true); break;
+    case 'w': write_node(c, fuzz_line(in), false); break;
+    case 'd': write_node(c, fuzz_line(in), true); break;
     case 'l': store_put(LENT "/0/0000-04-1f-7", fuzz_line(in)); break;
     case 'e': end_process(0, 0); break;
     case 'E': end_process(num_processes - 1, 0); break;

@@ -37,6 +37,7 @@
 
 #define MESSAGE_MAX 4096
 #define DEPTH_MAX   8
+#define GRANTS_MAX  256 /* of a ring, as libxenvchan has it */
 
 static libxl_ctx *ctx;
 static raw_peer peer;
@@ -212,14 +213,15 @@ static bool early_action(fuzz_input *in, int action)
     struct vchan_interface *ring = peer.ctrl->ring;
     const char *line;
     char path[64];
+    int i, ref;
 
     switch (action) {
     case 'O': ring->left_order = fuzz_byte(in) % 24; return true;
     case 'o': ring->right_order = fuzz_byte(in) % 24; return true;
     case 'R':
         /* The ring's own page, over and over: it is one that can be had. */
-        memset(ring->grants, 0, 2048);
-        for (int i = 0, ref = fuzz_byte(in) % 32; i < 512; i++)
+        ref = fuzz_byte(in) % 32;
+        for (i = 0; i < 2 * GRANTS_MAX; i++)
             ring->grants[i] = ref;
         return true;
     case 'X':
@@ -232,25 +234,35 @@ static bool early_action(fuzz_input *in, int action)
     return false;
 }
 
+/* More than libxl keeps before it stops to receive */
+static const char *long_text(void)
+{
+    static char text[17000];
+
+    memset(text, ' ', sizeof(text) - 1);
+    memcpy(text, "{\"long\":\"", 9);
+    memcpy(text + sizeof(text) - 3, "\"}", 2);
+    return text;
+}
+
 static void peer_action(fuzz_input *in, int action)
 {
+    bool open = ch && !ch->closed;
+
     switch (action) {
-    case '.': break;
     case 'r': take(); break;
-    case 's': if (ch && !ch->closed) send_text("{\"a\": [ 1, \"b c\" ]}");
+    case 's':
+        if (open) send_text("{\"a\": [ 1, \"b c\" ]}");
         break;
     case 'S':
-        if (ch && !ch->closed) {
-            static char text[17000];
-
-            memset(text, ' ', sizeof(text) - 1);
-            memcpy(text, "{\"long\":\"", 9);
-            memcpy(text + sizeof(text) - 3, "\"}", 2);
-            send_text(text);
-        }
+        if (open) send_text(long_text());
         break;
-    case 'm': if (ch) ch->return_rc = '0' - fuzz_byte(in); break;
-    case 'd': if (ch && !ch->closed) ch->dispose = true; break;
+    case 'm':
+        if (open) ch->return_rc = '0' - fuzz_byte(in);
+        break;
+    case 'd':
+        if (open) ch->dispose = true;
+        break;
     case 't': run(1000); break;
     case 'T': run(11000); break;
     case 'U': run(600000); break;
@@ -265,12 +277,10 @@ static void peer_action(fuzz_input *in, int action)
         if (peer.ctrl)
             xenevtchn_notify(peer.ctrl->event, peer.ctrl->event_port);
         break;
-    default:
-        if (strchr("PCpcNnVv", action)) {
-            int n = fuzz_byte(in);
-
-            if (peer.ctrl) ring_action(action, n);
-        }
+    case 'P': case 'C': case 'p': case 'c':
+    case 'N': case 'n': case 'V': case 'v':
+        if (peer.ctrl) ring_action(action, fuzz_byte(in));
+        break;
     }
 }
 
@@ -339,7 +349,7 @@ static void finish(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static fuzz_input in;
-    bool client = size && data[0] == 'c';
+    bool client = size && data[0] == 'c', early;
     int action;
 
     if (!ctx) {
@@ -356,9 +366,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (start(&in, client)) {
         do {
             action = fuzz_next(&in);
-            if (!client && !peer.ctrl && *peer.path && action != 't' &&
-                action != 'T' && action != 's' && action != 'S' &&
-                action != 'f' && action != 'a') {
+            /* These can come before the peer does. */
+            early = action && strchr("tTsSfa", action);
+            if (!client && *peer.path && !early) {
                 raw_open(&peer, US);
                 *peer.path = '\0';
             }
