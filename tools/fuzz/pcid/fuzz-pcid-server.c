@@ -19,7 +19,8 @@
  *   %l TEXT  TEXT is what a device is recorded to be lent with
  *   %e %E  the oldest process, the newest process of the work ends
  *   %!   the oldest one was killed
- *   %g TEXT  the next one has TEXT for its parent
+ *   %g TEXT  the next one has TEXT for its parent, if it lends; if not,
+ *        nothing, since its parent passes that on as it is
  *   %z   the server is stopped; it ends when all processes have
  *   %p   pciback's do_flr is there; or is not any more
  *   %y TEXT  TEXT is in a file of a device
@@ -83,7 +84,8 @@ static pid_t start_process(void *user)
 
 const char *inline_child_result(const char *text)
 {
-    return has_result ? result : text;
+    if (!has_result) return text;
+    return strstr(text, "\"" PCID_RET_RESOURCES "\"") ? result : "";
 }
 
 void inline_child_exits(int pid, int status)
