@@ -26,7 +26,7 @@ help:
 	@echo 'make tree          .build/tree: Xen with one git commit per patch'
 	@echo 'make refresh       write commits and edits made there back to the stack'
 	@echo 'make unit          the unit tests, on the tree as it is'
-	@echo 'make fuzz          the fuzzers, for long (SECONDS=600 each); then coverage'
+	@echo 'make fuzz          the fuzzers, for long (SECONDS=600 or RUNS=...); coverage'
 	@echo 'make check-series  style, build and unit tests of each patch'
 	@echo 'make series        mails for git send-email (DIR=.build/mails)'
 	@echo 'make port BASE=... move the tree to another Xen; then make refresh'
@@ -59,7 +59,7 @@ unit: tree
 	@$(RUN) scripts/stack unit
 
 fuzz: tree
-	@$(RUN) scripts/stack fuzz --seconds $(SECONDS)
+	@$(RUN) scripts/stack fuzz $(if $(RUNS),--runs $(RUNS),--seconds $(SECONDS))
 
 build: tree
 	@$(RUN) testbed/build

@@ -18,32 +18,38 @@ FUZZERS = "tools/fuzz/pcid"
 FOUND = os.path.join(BUILD, "fuzz")
 NAMES = ("vchan", "server", "client")
 
+# For a short run: some ten seconds each
+SHORT_RUNS = 20000
+
 # How much of these is reached is what a long run is judged by.
 COVERED = ("libxl_vchan.c", "libxl_pcid.c", "libxl_pcid_client.c",
            "libxl_pcid_server.c", "libxl_pci_linux.c")
 
 
 def fuzz(tree, runs, seconds):
-    """A short run, of so many inputs, or a long one."""
+    """A long run, of so many inputs or seconds; if neither, a short one."""
+    kept = bool(runs or seconds)
     commit = snapshot(tree, FUZZERS)
     builder = Builder("clang", tree)
     builder.fetch([commit])
     tap = Tap()
     say("building the fuzzers")
-    if not build(builder, commit, bool(seconds)):
+    if not build(builder, commit, kept):
         tap.result(False, "the fuzzers are built", log_end(log_path()))
         print("1..%d" % tap.count)
         return 1
-    args = ["-s", str(seconds), "-o", FOUND] if seconds else \
-        ["-r", str(runs or 20000)]
-    if seconds:
+    args = (["-s", str(seconds)] if seconds
+            else ["-r", str(runs or SHORT_RUNS)])
+    if kept:
         os.makedirs(FOUND, exist_ok=True)
-        say("%d s for each of %d fuzzers; what they find is in %s"
-            % (seconds, len(NAMES), shown(FOUND)))
+        args += ["-o", FOUND]
+        say("%s for each of %d fuzzers; what they find is in %s"
+            % ("%d s" % seconds if seconds else "%d inputs" % runs,
+               len(NAMES), shown(FOUND)))
     results = run_fuzzers(builder, tap, args)
     if not results:
         tap.result(False, "the fuzzers print results")
-    if seconds:
+    if kept:
         report_coverage(builder)
     print("1..%d" % tap.count)
     return 0 if tap.failed == 0 else 1
