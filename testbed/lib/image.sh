@@ -7,7 +7,7 @@
 # out/domu.cpio  what Dom0 needs in addition to start others: vmlinux and base.cpio
 
 modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 \
-uio uio_pci_generic"
+uio uio_pci_generic scsi_common scsi_mod libata libahci ahci"
 
 # build_helpers PLAIN PATCHED: the testbed's own programs, against the libraries of the
 # one or the other tree.
@@ -41,6 +41,7 @@ compile_helpers() {
     {
         gcc $flags -o "$to/agent" "$testbed/src/agent.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/remote" "$testbed/src/remote.c" $links -lxenvchan -lxenstore &&
+        gcc $flags -o "$to/ask" "$testbed/src/ask.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl &&
         gcc $flags -o "$to/take-dom-exc" "$testbed/src/take-dom-exc.c" $links -lxenctrl &&
         gcc $flags -o "$to/hostile" "$testbed"/src/hostile*.c $links -lxenvchan -lxenevtchn -lxengnttab -lxenstore &&
@@ -119,14 +120,14 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,lend-ports,take-dom-exc,edu,threads,load,hostile}
+        "$build"/helpers/{agent,remote,ask,lend-ports,take-dom-exc,edu,threads,load,hostile}
     cp "$build/helpers/hwdom-flags.so" "$root/lib/"
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
     cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"
 
     add_libraries "$build/xen-plain" "$root/opt/plain/lib"
     add_libraries "$build/xen-patched" "$root/usr/lib"
-    add_binaries "$root" "$build/xen-patched/tools/xl/xl"
+    add_binaries "$root" "$build/xen-patched/tools/xl/xl" "$build/xen-patched/tools/flask/utils/flask-label-pci"
     cp "$build/xen-plain/tools/xl/xl" "$root/opt/plain/bin/"
     # Without a device model, libxl complains about it for every guest.
     ln -s /bin/false "$root/usr/bin/qemu-system-x86_64"

@@ -31,7 +31,7 @@ xen_options="console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=
 sched=credit flask=permissive loglvl=all guest_loglvl=all"
 
 # choose_topology TOPOLOGY[+VARIANT]: sets $topology and $variant. A variant changes how
-# a topology is booted; there is none yet, boot_arguments is where one goes.
+# a topology is booted: hwdom+flask, with FLASK enforcing.
 choose_topology() {
     topology=${1%%+*} variant=
     [ "$topology" = "$1" ] || variant=${1#*+}
@@ -39,19 +39,27 @@ choose_topology() {
         direct | loopback | hwdom) ;;
         *) die "no topology '$topology': direct, loopback or hwdom" ;;
     esac
-    [ -z "$variant" ] || die "no variant '$variant'"
+    case $topology+$variant in
+        *+ | hwdom+flask) ;;
+        *) die "no variant '$variant' of '$topology': there is hwdom+flask" ;;
+    esac
     [ -e "$out/base.cpio" ] || die "nothing to boot: run testbed/build first"
 }
 
-# boot_arguments INITRD
+# boot_arguments INITRD; $policy, if set, is another FLASK policy than the built one.
 boot_arguments() {
     # Unless rodata=off, the kernel checks all its page tables: half a second.
     local dom0="console=hvc0 quiet rodata=off ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant"
-    local xen=$xen_options
+    local xen=$xen_options modules=''
     case $topology in
         hwdom) xen="$xen hardware_dom=1" dom0="$dom0 pci=off" ;;
     esac
-    qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,$1")
+    if [ "$variant" = flask ]; then
+        # All denials stay in the log, until the scenario's end.
+        xen="${xen/flask=permissive/flask=${flask_mode:-enforcing}} conring_size=2M"
+        modules=,${policy:-$out/xenpolicy}
+    fi
+    qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,$1$modules")
 }
 
 # A directory for this run; those of runs that were killed are removed.

@@ -30,7 +30,7 @@ configure_tree() {
 }
 
 make_tools() {
-    local dir dirs="include libs xl console helpers"
+    local dir dirs="include libs xl console helpers flask/utils"
     # xenstored and its clients: one directory before 4.18, two after.
     for dir in xenstore xenstored xs-clients; do
         [ ! -f "$1/tools/$dir/Makefile" ] || dirs="$dirs $dir"
@@ -55,4 +55,18 @@ build_tools() {
         step "$name" "building the tools in $name (about 40 s when fresh)" make_tools "$tree"
         echo "$sum" >"$build/$name.built"
     fi
+}
+
+# make_policy DIR FILE: the policy of DIR, a tools/flask/policy, with what the testbed
+# itself needs.
+make_policy() {
+    cp "$testbed/src/testbed.te" "$1/modules/" &&
+    { cat "$1/modules/modules.conf"; echo "testbed = on"; } >"$1/testbed.conf" &&
+    make -C "$1" -f Makefile.common FLASK_BUILD_DIR="$1" XEN_FULLVERSION=testbed MOD_CONF=testbed.conf &&
+    cp "$1/xenpolicy-testbed" "$2"
+}
+
+# build_policy NAME: that of the tree.
+build_policy() {
+    step policy "building the FLASK policy" make_policy "$build/$1/tools/flask/policy" "$out/xenpolicy"
 }

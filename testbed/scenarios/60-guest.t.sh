@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# topologies: direct loopback hwdom
+# topologies: direct loopback hwdom hwdom+flask
 # time limit: 600
 #
 # The whole life of devices that are passed through to guests, whoever owns them: a guest
