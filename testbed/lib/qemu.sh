@@ -56,7 +56,7 @@ boot_arguments() {
     esac
     if [ "$variant" = flask ]; then
         # All denials stay in the log, until the scenario's end.
-        xen="${xen/flask=permissive/flask=${flask_mode:-enforcing}} conring_size=2M"
+        xen="${xen/flask=permissive/flask=enforcing} conring_size=2M"
         modules=,${policy:-$out/xenpolicy}
     fi
     qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,$1$modules")

@@ -98,8 +98,10 @@ is "FLASK has denied that" "$(denied)" "add: hwdom_t domU_t:resource"
 ok "a device that has no label is made assignable" xl pci-assignable-add "$TESTDEV_BDF"
 fails "a guest cannot get it" xl pci-attach other "$TESTDEV_BDF"
 like "because it cannot be lent" "$output" "cannot let domain 0 use $TESTDEV_BDF"
-like "FLASK has denied that" "$(denied)" "add_io(mem|port): hwdom_t io(mem|port)_t:resource"
 ok "it is still assignable, and removed" xl pci-assignable-remove "$TESTDEV_BDF"
+is "FLASK has denied lending it, and taking it back" "$(denied)" "add_iomem: hwdom_t iomem_t:resource
+remove_iomem: hwdom_t iomem_t:resource
+remove_ioport: hwdom_t ioport_t:resource"
 is "Dom0 has nothing of it" "$(domain_access 0)" "$dom0_access"
 
 done_testing
