@@ -20,7 +20,7 @@ help:
 	@echo '                   by a hardware domain; installs, fetches, builds what it needs'
 	@echo 'make check         all tests; the last line counts them'
 	@echo
-	@echo 'make shell         a prompt in Dom0 (TOPOLOGY=direct, loopback or hwdom)'
+	@echo 'make shell         a prompt in Dom0 (TOPOLOGY=direct, loopback, hwdom, hwdom+flask)'
 	@echo 'make scenario SCENARIO=FILE   run your own file there (TOPOLOGY=...)'
 	@echo
 	@echo 'make tree          .build/tree: Xen with one git commit per patch'
