@@ -68,5 +68,9 @@ make_policy() {
 
 # build_policy NAME: that of the tree.
 build_policy() {
+    local sum
+    sum=$(cat "$build/$1.tree" "$testbed/src/testbed.te" "$testbed/lib/tools.sh" | sha1sum)
+    [ "$sum" != "$(cat "$out/xenpolicy.sum" 2>/dev/null)" ] || return 0
     step policy "building the FLASK policy" make_policy "$build/$1/tools/flask/policy" "$out/xenpolicy"
+    echo "$sum" >"$out/xenpolicy.sum"
 }
