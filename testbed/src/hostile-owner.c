@@ -529,7 +529,7 @@ static const struct {
     REPLIES("lend-reset", "a reset that is a number", "lend", RETURN("{"
             "\"resources\":[" NONE "," NONE "," NONE "," NONE "," NONE ","
             NONE "," NONE "],\"gsi\":0,\"reset\":7}")),
-    /* ... of the proper form: whether it can be granted is for Xen to say */
+    /* ... of the proper form: whether it is the machine's to lend, is another matter */
     REPLIES("lend-ram", "RAM", "lend",
             LENT(RANGE("1048576", "2097151", "2"), "0")),
     REPLIES("lend-low", "the first megabyte", "lend",
