@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# topologies: direct loopback hwdom hwdom+flask
+# topologies: direct loopback hwdom
 # time limit: 600
 #
 # The whole life of devices that are passed through to guests, whoever owns them: a guest
