@@ -6,10 +6,11 @@
 # image/lib/devices.sh. Without an IOMMU, Xen cannot assign devices.
 qemu_arguments() {
     # shellcheck disable=SC2054
+    # A processor for each domain that may be busy: what Xen's scheduler lets wait is slow.
     # No XSAVE in this CPU: with it, and two busy domains, emulated processes crash
     # at random.
     qemu=(qemu-system-x86_64
-        -machine q35 -accel tcg -cpu qemu64 -smp 2 -m "$machine_memory"
+        -machine q35 -accel tcg -cpu qemu64 -smp 3 -m "$machine_memory"
         -nodefaults -display none -no-reboot
         -device intel-iommu,intremap=off
         -device isa-debug-exit,iobase=0xf4,iosize=4

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
 # time limit: 600
 #
@@ -241,6 +241,23 @@ may_access first "detached by name" "$EDU_BDF"
 is "detached by name: it is assignable, and has the name" "$(xl pci-assignable-list -n)" "$E1000_BDF nic"
 ok "it is attached once more" xl pci-attach first "$E1000_BDF"
 net_works first "attached once more"
+
+# --- A guest that takes its time ---
+
+# Unpatched xl leaves the guest unable to get or lose any device then.
+if [ "${1:-}" != unpatched ]; then
+    backend=$(xenstore-read "/local/domain/$(xl domid first)/device/pci/0/backend")
+    connected() { [ "$(xenstore-read "$backend/state")" = 4 ]; }
+    xl pause first
+    ok "the card is detached from a guest that does not react" xl pci-detach first "$E1000_BDF"
+    like "which is said" "$output" "Backend $backend not ready"
+    may_access first "detached from a guest that does not react" "$EDU_BDF"
+    xl unpause first
+    ok "the guest reacts after all" wait_until 60 connected
+    ok "the card is attached again" xl pci-attach first "$E1000_BDF"
+    net_works first "attached again"
+    edu_works first "attached again"
+fi
 
 # --- The end of guests ---
 
