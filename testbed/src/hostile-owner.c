@@ -11,6 +11,9 @@
 
 #include "hostile.h"
 
+/* How often a channel has been asked for at `node' */
+static unsigned int asked;
+
 /*
  * What is proper
  */
@@ -287,20 +290,12 @@ static void refuse_control(const char *request)
 
 static void remove_once(const char *request)
 {
-    char path[sizeof(base) + 16];
-    unsigned int n;
-    char *before;
-
-    /* It is asked for again: then it is offered. */
-    snprintf(path, sizeof(path), "%s-removed", base);
-    before = xs_read(xs, XBT_NULL, path, &n);
-    if (before) {
-        xs_rm(xs, XBT_NULL, path);
+    /* A request can be seen twice, if it is made before its removal is. */
+    if (asked == 1) {
+        xs_rm(xs, XBT_NULL, node);
+    } else if (asked == 2) {
         offer();
         greet();
-    } else {
-        put(path, "");
-        xs_rm(xs, XBT_NULL, node);
     }
 }
 
@@ -628,6 +623,7 @@ void owner(const char *name)
                                 : xs_read(xs, XBT_NULL, chosen, &n);
             size_t i = find_owner(wanted ? wanted : "proper");
 
+            asked = strcmp(node, event[XS_WATCH_PATH]) ? 1 : asked + 1;
             snprintf(node, sizeof(node), "%s", event[XS_WATCH_PATH]);
             put(plays, owners[i].name);
             if (!fork()) {
