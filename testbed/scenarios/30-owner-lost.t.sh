@@ -98,6 +98,12 @@ if [ "$TOPOLOGY" = hwdom ]; then
     works_again "domain unpaused"
 fi
 
+# What it does by hand in its own part of xenstore
+owner xenstore-rm "/local/domain/$OWNER/data/pcid"
+wiped() { owner grep -q "/local/domain/$OWNER/data/pcid has been removed" /var/log/xen/xlpcid.log; }
+ok "its nodes removed: the daemon notices" wait_until 10 wiped
+works_again "its nodes removed"
+
 # --- The wrong one ---
 
 fails "xl pci-owner takes no domain that does not exist" xl pci-owner 999

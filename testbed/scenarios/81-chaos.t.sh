@@ -9,7 +9,9 @@
 # 81-chaos.t.sh [ROUNDS [SEED]]: what is random is the same for the same SEED.
 
 ROUNDS=${1:-4} seed=${2:-1}
-IN_TIME=12000   # ms, for a command whose daemon is killed: 7 s of silence, and its own work
+# ms, for a command whose daemon is killed: 7 s of silence, 10 s for a guest that is slow to let
+# go of a device, and its own work
+IN_TIME=20000
 
 OWNER=$(xl pci-owner | cut -d' ' -f1)
 

@@ -561,6 +561,21 @@ static void refuse(libxl__gc *gc, const char *path, const char *why)
                             GCSPRINTF("%s%s", PCID_XS_REFUSED, why));
 }
 
+/* Others in this domain can remove our directory, too. */
+static void server_restore(libxl__gc *gc, pcid_server *server)
+{
+    pcid_conn *conn, *next;
+
+    if (libxl__xs_read(gc, XBT_NULL, server->base) || errno != ENOENT)
+        return;
+
+    LOG(WARN, "%s has been removed: creating it anew", server->base);
+    /* Who waits for an answer in it will ask again. */
+    XEN_LIST_FOREACH_SAFE(conn, &server->conns, entry, next)
+        if (!conn->vc.connected) conn_dispose(gc, conn);
+    create_directories(gc, server); /* logs why not */
+}
+
 static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
                          const char *watch_path, const char *event_path)
 {
@@ -573,7 +588,11 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
     pcid_conn *conn;
     char *end;
 
-    /* Only <base>/<client>/<name> is of interest. */
+    /* Only <base>/<client>/<name> is a request. */
+    if (!strcmp(event_path, server->base)) {
+        server_restore(gc, server);
+        return;
+    }
     if (strncmp(event_path, server->base, len) || event_path[len] != '/')
         return;
     name = event_path + len + 1;

@@ -65,6 +65,7 @@ struct change {
 
 struct transaction {
     xs_transaction_t id;
+    struct xs_handle *handle;
     struct db db;
     unsigned generation; /* of the store when it was started */
     struct change *changes;
@@ -356,13 +357,36 @@ static void watch_free(struct watch *w)
     free(w);
 }
 
+/* Takes it off the list, and frees it. */
+static void transaction_free(struct transaction *t)
+{
+    struct transaction **tp;
+    struct change *c;
+
+    for (tp = &transactions; *tp != t; tp = &(*tp)->next)
+        ;
+    *tp = t->next;
+    while ((c = t->changes)) {
+        t->changes = c->next;
+        change_free(c);
+    }
+    db_free(&t->db);
+    free(t);
+}
+
+/* Ends the handle's transactions, too, as xenstored does. */
 void xs_close(struct xs_handle *h)
 {
+    struct transaction *t, *next;
     struct xs_handle **hp;
     struct watch *w;
     struct event *e;
 
     if (!h) return;
+    for (t = transactions; t; t = next) {
+        next = t->next;
+        if (t->handle == h) transaction_free(t);
+    }
     for (hp = &handles; *hp != h; hp = &(*hp)->next)
         ;
     *hp = h->next;
@@ -640,6 +664,7 @@ xs_transaction_t xs_transaction_start(struct xs_handle *h)
     t = calloc(1, sizeof(*t));
     assert(t);
     t->id = ++last_id;
+    t->handle = h;
     t->generation = generation;
     db_copy(&t->db, &store);
     t->next = transactions;
@@ -649,13 +674,9 @@ xs_transaction_t xs_transaction_start(struct xs_handle *h)
 
 bool xs_transaction_end(struct xs_handle *h, xs_transaction_t id, bool abort)
 {
-    struct transaction **tp, *t = transaction(id);
+    struct transaction *t = transaction(id);
     struct change *c;
     int error = 0;
-
-    for (tp = &transactions; *tp != t; tp = &(*tp)->next)
-        ;
-    *tp = t->next;
 
     if (!abort && fault_take("xs_transaction_end", "")) {
         error = errno;
@@ -672,12 +693,7 @@ bool xs_transaction_end(struct xs_handle *h, xs_transaction_t id, bool abort)
             fire(c);
     }
 
-    while ((c = t->changes)) {
-        t->changes = c->next;
-        change_free(c);
-    }
-    db_free(&t->db);
-    free(t);
+    transaction_free(t);
     errno = error;
     return !error;
 }

@@ -993,17 +993,23 @@ static void starts_anew(void)
 
 static void wiped_under_its_feet(void)
 {
-    raw_peer peer;
+    raw_peer peer, waiting, next;
 
     start();
+    if (!link_up(&peer, "a")) return;
+    raw_ask(&waiting, 0, OWNER, "b");
+    world_settle();
+    is_int(evtchn_count(), 3, "one is connected, one has been offered");
     store_rm(BASE);
     world_settle();
-    raw_ask(&peer, 0, OWNER, "a");
-    world_settle();
-    is_str(store_get(BASE "/0/a"), PCID_XS_OFFERED,
-           "a privileged client can still ask");
-    store_rm(BASE "/0/a");
-    world_settle();
+    is_str(store_get(BASE "/0"), "", "its directories are there again");
+    has_str(world_log(), BASE " has been removed", "the log says so");
+    is_int(evtchn_count(), 2, "the offer is no more");
+    is_str(ask(&peer, PING), PONG, "the connection goes on");
+    is_str(raw_connect(&next, 0, OWNER, "b"), NULL,
+           "who asks again can connect");
+    raw_close(&next);
+    raw_close(&peer);
     end();
 }
 
