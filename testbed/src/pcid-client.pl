@@ -616,10 +616,13 @@ ok(defined $says && $says =~ /^refused: ./, 'a name that is too long is refused'
 xs('rm', "$dir/$long");
 ok(!xs_exists("$dir/$long"), 'a refused request can be removed');
 
+# That this has been ignored is certain when something later has been answered.
+xs('write', "$dir/ignored", 'please');
 my $exact = 'b' x NAME_MAX;
 is(ask($exact), 'offered', 'a name of the longest length is not');
-my $back = $exact;
 xs('rm', "$dir/$exact");
+is(xs('read', "$dir/ignored"), 'please', 'another value is ignored');
+xs('rm', "$dir/ignored");
 
 my $name = new_name();
 is(ask($name), 'offered', 'another channel is offered at the same time');
@@ -1008,6 +1011,25 @@ is(step('driver_bind', driver => $driver), '{}',
    'the device gets its driver back');
 
 ok(disconnect($c2), 'a client closes a connection') if $c2;
+$c2 = connect_server();
+if (ok($c2, 'another connects')) {
+    send_req($c2, 'assign', { sbdf => $reset_dev });
+    ok(disconnect($c2), '... sends a request, and closes at once');
+    $by = now() + SILENCE;
+    pause(0.1) while now() < $by
+        && said(call($c, 'exists', dir_id => 'pciback_driver',
+                     sbdf => $reset_dev)) ne 'true';
+    is(said(call($c, 'unassign', sbdf => $reset_dev)), 'true',
+       '... and the request is carried out');
+}
+$c2 = connect_server();
+if (ok($c2, 'another connects')) {
+    xs('rm', "$dir/$c2->{name}");
+    $by = now() + SILENCE;
+    pump($c2, 1) while !$c2->{eof} && now() < $by;
+    ok($c2->{eof}, '... removes its node, and that is the end of it');
+    disconnect($c2);
+}
 is(said(call($c, 'exists', dir_id => 'pci_devices', sbdf => $dev)), 'true',
    'the other goes on');
 ok(disconnect($c), 'a client closes the last connection');
@@ -1020,7 +1042,7 @@ pause(0.2), $left -= 0.2
     while $left > 0 && xs_exists("$dir/$forgotten");
 ok(!xs_exists("$dir/$forgotten"),
    'an offer that nobody has taken up is taken back');
-ok(!xs_exists("$dir/$back"), 'a request that was taken back stays so');
+ok(!xs_exists("$dir/$exact"), 'a request that was taken back stays so');
 is(join(' ', grep { $_ ne '' } split /\n/, xs('list', $dir) // ''), '',
    'no node is left');
 is(join('; ', sort keys %invalid), '',
