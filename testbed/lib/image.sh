@@ -5,6 +5,7 @@
 # out/vmlinux    the distribution's kernel, unpacked (the emulator would take 3 s)
 # out/base.cpio  the root file system of every domain: tools, agent, modules
 # out/domu.cpio  what Dom0 needs in addition to start others: vmlinux and base.cpio
+# out/perl.cpio  what Dom0 has in scenarios that say "# needs: perl"
 
 modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 \
 uio uio_pci_generic scsi_common scsi_mod libata libahci ahci"
@@ -42,6 +43,7 @@ compile_helpers() {
         gcc $flags -o "$to/agent" "$testbed/src/agent.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/remote" "$testbed/src/remote.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/ask" "$testbed/src/ask.c" $links -lxenvchan -lxenstore &&
+        gcc $flags -o "$to/vchan-pipe" "$testbed/src/vchan-pipe.c" $links -lxenvchan &&
         gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl &&
         gcc $flags -o "$to/take-dom-exc" "$testbed/src/take-dom-exc.c" $links -lxenctrl &&
         gcc $flags -o "$to/hostile" "$testbed"/src/hostile*.c $links -lxenvchan -lxenevtchn -lxengnttab -lxenstore &&
@@ -120,7 +122,7 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,ask,lend-ports,take-dom-exc,edu,threads,load,hostile}
+        "$build"/helpers/{agent,remote,ask,vchan-pipe,lend-ports,take-dom-exc,edu,threads,load,hostile}
     cp "$build/helpers/hwdom-flags.so" "$root/lib/"
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
     cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"
@@ -149,6 +151,30 @@ make_image() {
     ln "$out/vmlinux" "$out/base.cpio" "$domu/boot/"
     archive "$domu" "$out/domu.cpio"
     rm -rf "$domu"
+    add_perl "$root"
+}
+
+# Apart from the rest: it is a third as large, and one scenario needs it. With it, what is
+# written in Perl.
+add_perl() {
+    local root=$build/image-perl module file
+    rm -rf "$root"
+    mkdir -p "$root"/{bin,usr/bin,etc/perl}
+    add_binaries "$root" /usr/bin/perl
+    ln -s /bin/perl "$root/usr/bin/perl"
+    for module in strict warnings warnings/register constant; do
+        file=$(perl -e 'require "$ARGV[0].pm"; print $INC{"$ARGV[0].pm"}' "$module") || return
+        mkdir -p "$root/etc/perl/$(dirname "$module")"
+        cp "$file" "$root/etc/perl/$module.pm"
+    done
+    cp "$testbed/src/pcid-client.pl" "$root/bin/"
+    chmod +x "$root/bin/pcid-client.pl"
+    # What the others have
+    (cd "$root" && find lib* -type f) | while IFS= read -r file; do
+        [ ! -e "$1/$file" ] || rm "$root/$file"
+    done
+    strip_all "$root"
+    archive "$root" "$out/perl.cpio"
 }
 
 # Not compressed: the emulator copies faster than it unpacks.

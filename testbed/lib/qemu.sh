@@ -73,7 +73,13 @@ work_directory() {
     echo "$build/run.$$"
 }
 
-# make_initrd FILE OVERLAY: Dom0's initramfs, with what is in the directory OVERLAY.
+# make_initrd FILE OVERLAY [ARCHIVE...]: Dom0's initramfs, with what is in the directory
+# OVERLAY, and in the archives.
 make_initrd() {
-    { cat "$out/base.cpio" "$out/domu.cpio"; (cd "$2" && find . | cpio --quiet -o -H newc -R 0:0); } >"$1"
+    local to=$1 overlay=$2
+    shift 2
+    {
+        cat "$out/base.cpio" "$out/domu.cpio" "$@"
+        (cd "$overlay" && find . | cpio --quiet -o -H newc -R 0:0)
+    } >"$to"
 }

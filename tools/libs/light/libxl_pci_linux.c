@@ -373,13 +373,15 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
     static const struct {
         const char *name;
         int base;
+        uint32_t max;
     } attributes[] = {
-        [LIBXL__HOSTPCI_ATTR_VENDOR] = { "vendor", 16 },
-        [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16 },
-        [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16 },
-        [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10 },
+        [LIBXL__HOSTPCI_ATTR_VENDOR] = { "vendor", 16, 0xffff },
+        [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16, 0xffff },
+        [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16, 0xffffff },
+        /* Linux has larger ones for what is not connected. */
+        [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10, INT32_MAX },
         /* For the kernel it may have another number, see read_gsi. */
-        [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10 },
+        [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10, UINT32_MAX },
     };
     const char *name = attributes[attr].name;
     char buf[ATTRIBUTE_MAX], *end;
@@ -394,6 +396,12 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
     if (errno || end == buf || (*end != '\n' && *end) ||
         value > UINT32_MAX) {
         FAIL(FAILED, 0, "%s holds no number", device_path(gc, sbdf, name));
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    if (value > attributes[attr].max) {
+        FAIL(FAILED, ERANGE, "%s holds %lu", device_path(gc, sbdf, name),
+             value);
         rc = ERROR_FAIL;
         goto out;
     }

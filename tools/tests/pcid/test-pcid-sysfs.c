@@ -211,6 +211,21 @@ static void read_hex(void)
         { LIBXL__HOSTPCI_ATTR_CLASS, "class", 0x020000 },
         { LIBXL__HOSTPCI_ATTR_IRQ, "irq", 11 },
     };
+    /* The largest that a reply may have, and what is one more */
+    static const struct {
+        libxl__hostpci_attr attr;
+        const char *name, *text, *more;
+        uint64_t max;
+    } limits[] = {
+        { LIBXL__HOSTPCI_ATTR_VENDOR, "vendor", "0xffff\n", "0x10000\n",
+          0xffff },
+        { LIBXL__HOSTPCI_ATTR_DEVICE, "device", "0xffff\n", "0x10000\n",
+          0xffff },
+        { LIBXL__HOSTPCI_ATTR_CLASS, "class", "0xffffff\n", "0x1000000\n",
+          0xffffff },
+        { LIBXL__HOSTPCI_ATTR_IRQ, "irq", "2147483647\n", "2147483648\n",
+          INT32_MAX },
+    };
     static const char *const bad[] = {
         "", "\n", "0x\n", "rubbish\n", "12 34\n", "0x1g\n",
         "0x100000000\n", "99999999999999999999\n", "-1\n",
@@ -234,6 +249,15 @@ static void read_hex(void)
             ok(!DO(READ_HEX, NIC, .attr = t[i].attr), "%s is \"%s\"",
                t[i].name, bad[j]);
         }
+    for (i = 0; i < ARRAY_SIZE(limits); i++) {
+        sprintf(path, "devices/%s/%s", NIC, limits[i].name);
+        sysfs_put(path, limits[i].text);
+        ok(DO(READ_HEX, NIC, .attr = limits[i].attr) &&
+           reply.value == limits[i].max, "the largest %s", limits[i].name);
+        sysfs_put(path, limits[i].more);
+        FAILS(FAILED, ERANGE, DO(READ_HEX, NIC, .attr = limits[i].attr),
+              "one more than that");
+    }
     FAILS(NO_DEVICE, ENOENT, DO(READ_HEX, NONE), "no device");
     sysfs_put("devices/" NIC "/vendor", NULL);
     FAILS(FAILED, ENOENT, DO(READ_HEX, NIC), "no such file");
