@@ -101,7 +101,7 @@ make_image() {
     ln -s bin "$root/sbin"
     ln -s ../bin "$root/usr/sbin"
     : >"$root/etc/xen/xl.conf"
-    echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+    printf '%s\n' root:x:0:0:root:/root:/bin/sh nobody:x:65534:0:nobody:/:/bin/sh >"$root/etc/passwd"
     echo 'root:x:0:' >"$root/etc/group"
     xen_version "$build/xen-plain" >"$root/etc/xen-version"
 
