@@ -48,7 +48,9 @@ has "pciback driver not loaded"
 dom0_fails "xl-plain pci-assignable-add $E1000_BDF"
 has "No such file or directory"
 
-step "After: xl asks xl pcid, which runs in the domain that owns the devices"
+step "After: xl asks xl pcid, which the domain that owns the devices has started at boot"
+hwdom '/etc/init.d/xlpcid status'
+has "xl pcid is running"
 dom0 'xl pci-owner'
 prints "1 hwdom"
 dom0 'xl pci-assignable-list'

@@ -101,8 +101,9 @@ make_image() {
     rmdir "$root/var/run" && ln -s ../run "$root/var/run"
     ln -s ../run/lock "$root/var/lock"
     ln -s bin "$root/sbin"
+    ln -s ../bin "$root/usr/sbin"
     : >"$root/etc/xen/xl.conf"
-    echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+    printf '%s\n' root:x:0:0:root:/root:/bin/sh nobody:x:65534:0:nobody:/:/bin/sh >"$root/etc/passwd"
     echo 'root:x:0:' >"$root/etc/group"
     xen_version "$build/xen-plain" >"$root/etc/xen-version"
 
@@ -130,6 +131,12 @@ make_image() {
     add_libraries "$build/xen-plain" "$root/opt/plain/lib"
     add_libraries "$build/xen-patched" "$root/usr/lib"
     add_binaries "$root" "$build/xen-patched/tools/xl/xl" "$build/xen-patched/tools/flask/utils/flask-label-pci"
+    if [ -e "$build/xen-patched/tools/hotplug/Linux/init.d/xlpcid.in" ]; then
+        install_services "$build/xen-patched" "$root"
+        # Enabled, as "update-rc.d xlpcid defaults" does; only the owner gets this far.
+        mkdir "$root/etc/rc2.d"
+        ln -s ../init.d/xlpcid "$root/etc/rc2.d/S01xlpcid"
+    fi
     cp "$build/xen-plain/tools/xl/xl" "$root/opt/plain/bin/"
     # Without a device model, libxl complains about it for every guest.
     ln -s /bin/false "$root/usr/bin/qemu-system-x86_64"

@@ -23,6 +23,7 @@ configure_tree() {
     cd "$1" || return
     # Only what the tools below need; the firmware and QEMU are not used by PV guests.
     ./configure --prefix=/usr --libdir=/usr/lib --sysconfdir=/etc --localstatedir=/var \
+        --with-sysconfig-leaf-dir=default \
         --enable-systemd=no \
         --disable-docs --disable-stubdom --disable-golang --disable-ocamltools \
         --disable-pvshim --disable-seabios --disable-ovmf --disable-ipxe \
@@ -38,6 +39,14 @@ make_tools() {
     for dir in $dirs; do
         make "$jobs" -C "$1/tools/$dir" all || return
     done
+}
+
+# install_services TREE ROOT: the init scripts, as an administrator of Linux gets them.
+install_services() {
+    # configure has made them, but perhaps from what they were before.
+    (cd "$1/tools" && ./config.status -q hotplug/common/hotplugpath.sh hotplug/Linux/init.d/{xlpcid,sysconfig.xlpcid}) &&
+    make -C "$1/tools/hotplug/common" DESTDIR="$2" install-scripts &&
+    make -C "$1/tools/hotplug/Linux" DESTDIR="$2" install-initd
 }
 
 # build_tools NAME: NAME is xen-plain or xen-patched.

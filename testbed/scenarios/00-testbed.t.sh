@@ -92,7 +92,7 @@ like "scenario variables" "$SCENARIO $BASE_VERSION" '^00-testbed.t.sh 4\.'
 
 # The daemon, once there is one.
 if [ "$TOPOLOGY" != direct ] && owner xl help | grep -q '^ *pcid '; then
-    ok "xl pcid runs" owner sh -c 'pid=$(cat /var/run/xlpcid.pid) && kill -0 "$pid"'
+    ok "xl pcid runs" owner sh -c 'pid=$(cat /var/run/xen/xlpcid.pid) && kill -0 "$pid"'
     ok "it can be stopped" pcid_stop STOP
     ok "owner works without it" owner true
     ok "and continued" pcid_stop CONT

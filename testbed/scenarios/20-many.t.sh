@@ -25,7 +25,7 @@ PAIRS=$(seq 4)   # rounds of two commands at once
 FREE="driver=e1000 slots=0 quarantined=no rebind=- name=-"
 ASSIGNABLE="driver=pciback slots=1 quarantined=yes rebind=e1000 name=-"
 
-daemon=$(owner cat /var/run/xlpcid.pid)
+daemon=$(owner cat /var/run/xen/xlpcid.pid)
 
 # --- 16 lists ---
 

@@ -132,7 +132,7 @@ works_again "designated again"
 # slow_write FILE: from now on, until it is lost, the daemon's processes come back from
 # writing to this file late, when the kernel has long done it.
 slow_write() {
-    daemon=$(owner cat /var/run/xlpcid.pid)
+    daemon=$(owner cat /var/run/xen/xlpcid.pid)
     pcid_slow "$1" delay_exit=3000000 || diag "strace does not trace the daemon"
 }
 no_strace() { ! owner pidof strace >/dev/null; }

@@ -116,7 +116,7 @@ fails "nothing is published in Dom0" xenstore-exists /local/domain/0/data/pcid/0
 ok "the daemon serves" xl pci-assignable-list
 ok "on SIGTERM it ends" pcid_stop TERM
 fails "its nodes are gone" xenstore-exists "$server"
-fails "its pidfile is gone" owner test -e /var/run/xlpcid.pid
+fails "its pidfile is gone" owner test -e /var/run/xen/xlpcid.pid
 if [ "$TOPOLOGY" = hwdom ]; then
     is "the designation of another domain stays" "$(xl pci-owner)" "$OWNER_IS"
 else

@@ -66,9 +66,9 @@ xl pci-owner "$OWNER"
 # --- A client that may ask ---
 
 # What the daemon has: the process, files and connections.
-daemon=$(owner cat /var/run/xlpcid.pid)
+daemon=$(owner cat /var/run/xen/xlpcid.pid)
 daemon_has() {
-    owner sh -c 'cat /var/run/xlpcid.pid; ls "/proc/$1/fd" | wc -l' sh "$daemon"
+    owner sh -c 'cat /var/run/xen/xlpcid.pid; ls "/proc/$1/fd" | wc -l' sh "$daemon"
     xenstore-ls "$server/0"
 }
 daemon_memory() { owner sed -n 's/VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$daemon/status"; }

@@ -20,7 +20,7 @@ DEADLINE=7000   # ms, PCID_SILENCE_MS
 FLOOD=300       # requests that the daemon warns of
 GROWTH=128      # kB: what the memory of the daemon may vary by
 
-daemon=$(owner cat /var/run/xlpcid.pid)
+daemon=$(owner cat /var/run/xen/xlpcid.pid)
 
 # What a killed client has asked for is there until it has had the time to connect.
 resources() { pcid_resources | sed 's/ memory=.*//'; }
@@ -34,7 +34,7 @@ nothing_is_left() {
     left_memory=$(memory)
     diag "$1: $before memory=$before_memory, then memory=$left_memory"
     within "$1: the daemon needs no more memory" 0 "$left_memory" $((before_memory + GROWTH))
-    is "$1: the daemon is the one it was" "$(owner cat /var/run/xlpcid.pid) $(owner kill -0 "$daemon" 2>&1)" "$daemon "
+    is "$1: the daemon is the one it was" "$(owner cat /var/run/xen/xlpcid.pid) $(owner kill -0 "$daemon" 2>&1)" "$daemon "
 }
 
 # value NAME: from what load printed, NAME=value.

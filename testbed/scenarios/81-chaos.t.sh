@@ -60,7 +60,7 @@ for round in $(seq "$ROUNDS"); do
     what="round $round, $2"
 
     random 400
-    owner -b sh -c 'usleep "$1"; kill -9 "$(cat /var/run/xlpcid.pid)"' sh $((random * 1000)) >/dev/null
+    owner -b sh -c 'usleep "$1"; kill -9 "$(cat /var/run/xen/xlpcid.pid)"' sh $((random * 1000)) >/dev/null
     timed "$@"
     killed=$output
     within "$what: ends in time" 0 "$took" $IN_TIME
@@ -70,7 +70,7 @@ for round in $(seq "$ROUNDS"); do
         like "$what: says why not (killed after $random ms)" "$output" "[Dd]omain $OWNER"
     fi
 
-    no_daemon() { ! owner sh -c 'kill -0 "$(cat /var/run/xlpcid.pid)"' 2>/dev/null; }
+    no_daemon() { ! owner sh -c 'kill -0 "$(cat /var/run/xen/xlpcid.pid)"' 2>/dev/null; }
     ok "$what: the daemon is gone" wait_until 10 no_daemon
     ok "$what: another is started" pcid_start
     run "$@"

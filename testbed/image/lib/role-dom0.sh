@@ -46,17 +46,14 @@ if [ "$TOPOLOGY" = hwdom ]; then
 else
     load e1000 xen-pciback
 fi
-if [ "$TOPOLOGY" != direct ] && [ ! -e /scenario/no-daemon ]; then
-    # The scenario reports a failure.
-    pcid_start >/run/pcid-start 2>&1 || touch /run/pcid-failed
-fi
+[ "$TOPOLOGY" != loopback ] || [ -e /scenario/no-daemon ] || start_services
 uptime_is "ready"
 
 cd /root || die "no /root"
 if [ -e /scenario/interactive ]; then
     # shellcheck disable=SC2046
     stty -F /dev/ttyS1 sane $(cat /scenario/interactive)
-    cat /run/pcid-start >&3 2>/dev/null
+    owner cat /run/services.log >&3 2>/dev/null
     ENV=/lib/testbed.sh PS1="$TOPOLOGY Dom0 \\w # " \
         setsid sh -c 'exec sh -i </dev/ttyS1 >/dev/ttyS1 2>&1'
 else

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Domain 1, the hardware domain: drives the devices. Dom0 starts the daemon here,
-# through the agent.
+# Domain 1, the hardware domain: drives the devices, and serves them.
 load e1000 xen-pciback
+[ -n "$NO_SERVICES" ] || start_services
 exec agent

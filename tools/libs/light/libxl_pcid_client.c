@@ -289,6 +289,14 @@ static void client_connect(libxl__egc *egc, libxl__pcid_client *client)
 
     assert(client->state == IDLE);
 
+    if (!libxl__vchan_supported()) {
+        LOG(ERROR, "domain %u is designated as the owner of the PCI"
+            " devices, but that is not supported on this system, which has"
+            " no libxenvchan: use its own devices with xl pci-owner -c",
+            client->owner);
+        goto out;
+    }
+
     rc = libxl__get_domid(gc, &self);
     if (rc) goto out;
     rc = libxl__random_bytes(gc, name, sizeof(name));

@@ -507,6 +507,13 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
     server->clients = copy;
     server->num_clients = num_clients;
 
+    if (!libxl__vchan_supported()) {
+        LOG(ERROR, "PCI devices cannot be served on this system: it has no"
+            " libxenvchan");
+        rc = ERROR_NI;
+        goto out;
+    }
+
     rc = libxl__get_domid(gc, &self);
     if (rc) goto out;
     server->self = self;

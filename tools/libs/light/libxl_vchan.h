@@ -85,6 +85,12 @@ struct libxl__vchan {
     size_t tx_done, tx_used, tx_size;
 };
 
+/*
+ * Whether this system has channels at all.  If not, only the next two may
+ * be called.
+ */
+_hidden bool libxl__vchan_supported(void);
+
 _hidden void libxl__vchan_init(libxl__vchan *vc);
 _hidden void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc);
 
