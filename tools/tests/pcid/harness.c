@@ -459,7 +459,7 @@ libxl__json_object *json(libxl__gc *gc, const char *text)
     return libxl__json_parse(gc, text);
 }
 
-bool json_tells_doubles(void)
+bool json_tells_doubles(libxl_ctx *ctx)
 {
     GC_INIT(ctx);
     bool two = libxl__json_map_node_get(json(gc, "{\"a\":1,\"a\":2}"), 1);

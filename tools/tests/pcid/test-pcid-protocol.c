@@ -472,7 +472,7 @@ static void requests_invalid(void)
             ok(true, "not JSON: %s", t[i].text);
             continue;
         }
-        if (strstr(t[i].desc, "twice") && !json_tells_doubles())
+        if (strstr(t[i].desc, "twice") && !json_tells_doubles(ctx))
             continue;
         rc = libxl__pcid_decode_request(gc, msg, &has_id, &id, &request,
                                         &error);
@@ -1461,7 +1461,7 @@ static void classify(void)
     int64_t id;
     int i;
 
-    for (i = 0; i < ARRAY_SIZE(twice) && json_tells_doubles(); i++)
+    for (i = 0; i < ARRAY_SIZE(twice) && json_tells_doubles(ctx); i++)
         is_int(libxl__pcid_classify(json(gc, twice[i]), &has_id, &id),
                LIBXL__PCID_INVALID, "%s", twice[i]);
 
