@@ -10,8 +10,8 @@ import os
 import re
 import tempfile
 
-from common import (BUILD, ROOT, Failure, Git, shown, write_if_changed,
-                    xen_series)
+from common import (BUILD, DEFAULT_SERIES, ROOT, Failure, Git, shown,
+                    write_if_changed, xen_series)
 
 # PCID_REPO and PCID_TREE let the tests work on small ones of their own, and
 # other tools on a second tree.
@@ -40,7 +40,8 @@ class Patch:
     name      NNNN-slug, without ".patch"
     message   the commit message, ending in one newline
     adds      {path: (executable, bytes)}: the files it brings whole
-    diffs     {None: the main diff, "4.17": the one for that series, ...}
+    diffs     {None: the main diff, "4.17": the one from that series on, away
+              from the one that the main diff is for, ...}
     """
 
     def __init__(self, name, message, adds, diffs):
@@ -55,12 +56,22 @@ class Patch:
     def file(self):
         return "series/%s.patch" % self.name
 
+    def variant(self, series):
+        """Which of the diffs to use on a series: of those between it and the
+        default one, the nearest.
+        """
+        def order(name):
+            return [int(part) for part in name.split(".")]
+        this, default = order(series), order(DEFAULT_SERIES)
+        near = [s for s in self.diffs if s and
+                (default < order(s) <= this or this <= order(s) < default)]
+        return (max if this > default else min)(near, key=order, default=None)
+
     def diff_for(self, series):
         """(the diff to use on a series, the file that it is in)"""
-        if series in self.diffs:
-            return (self.diffs[series],
-                    "series/%s.%s.patch" % (self.name, series))
-        return self.diffs[None], self.file
+        used = self.variant(series)
+        return self.diffs[used], ("series/%s.%s.patch" % (self.name, used)
+                                  if used else self.file)
 
     def text(self):
         adds = "".join("Adds: %s\n" % path for path in sorted(self.adds))

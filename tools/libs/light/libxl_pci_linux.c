@@ -411,6 +411,10 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
     return rc;
 }
 
+/* A device that is not connected: it says so, or the kernel has found out. */
+#define IRQ_LINE_NONE    0xffu
+#define IRQ_NOTCONNECTED 0x80000000u
+
 static int read_gsi(libxl__gc *gc, libxl__hostpci_reply *reply,
                     const libxl__pci_sbdf *sbdf, uint32_t *gsi_r)
 {
@@ -420,6 +424,7 @@ static int read_gsi(libxl__gc *gc, libxl__hostpci_reply *reply,
 
     rc = read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_GSI, &irq);
     if (rc) goto out;
+    if (irq == IRQ_LINE_NONE || irq == IRQ_NOTCONNECTED) irq = 0;
     rc = libxl__arch_pci_gsi(gc, machine_sbdf, irq, gsi_r);
     if (rc || *gsi_r > PCID_GSI_MAX) {
         FAIL(FAILED, rc ? errno : ERANGE, "Cannot tell the GSI of "

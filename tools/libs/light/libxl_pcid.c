@@ -286,7 +286,7 @@ char *libxl__pcid_request_text(libxl__gc *gc,
  * Writing JSON
  */
 
-static libxl__json_object *json_string(libxl__gc *gc, const char *s)
+static libxl__json_object *make_string(libxl__gc *gc, const char *s)
 {
     libxl__json_object *o = libxl__json_object_alloc(gc, JSON_STRING);
 
@@ -294,27 +294,27 @@ static libxl__json_object *json_string(libxl__gc *gc, const char *s)
     return o;
 }
 
-static libxl__json_object *json_null(libxl__gc *gc)
+static libxl__json_object *make_null(libxl__gc *gc)
 {
     return libxl__json_object_alloc(gc, JSON_NULL);
 }
 
-static libxl__json_object *json_map(libxl__gc *gc)
+static libxl__json_object *make_map(libxl__gc *gc)
 {
     return libxl__json_object_alloc(gc, JSON_MAP);
 }
 
-static libxl__json_object *json_array(libxl__gc *gc)
+static libxl__json_object *make_array(libxl__gc *gc)
 {
     return libxl__json_object_alloc(gc, JSON_ARRAY);
 }
 
-static libxl__json_object *json_driver(libxl__gc *gc, const char *driver)
+static libxl__json_object *make_driver(libxl__gc *gc, const char *driver)
 {
-    return driver ? json_string(gc, driver) : json_null(gc);
+    return driver ? make_string(gc, driver) : make_null(gc);
 }
 
-static libxl__json_object *json_integer(libxl__gc *gc, long long i)
+static libxl__json_object *make_integer(libxl__gc *gc, long long i)
 {
     libxl__json_object *o = libxl__json_object_alloc(gc, JSON_INTEGER);
 
@@ -322,7 +322,7 @@ static libxl__json_object *json_integer(libxl__gc *gc, long long i)
     return o;
 }
 
-static libxl__json_object *json_bool(libxl__gc *gc, bool b)
+static libxl__json_object *make_bool(libxl__gc *gc, bool b)
 {
     libxl__json_object *o = libxl__json_object_alloc(gc, JSON_BOOL);
 
@@ -330,10 +330,10 @@ static libxl__json_object *json_bool(libxl__gc *gc, bool b)
     return o;
 }
 
-static libxl__json_object *json_sbdf(libxl__gc *gc,
+static libxl__json_object *make_sbdf(libxl__gc *gc,
                                      const libxl__pci_sbdf *sbdf)
 {
-    return json_string(gc, GCSPRINTF(LIBXL__SBDF_FMT,
+    return make_string(gc, GCSPRINTF(LIBXL__SBDF_FMT,
                                      LIBXL__SBDF_ARG(*sbdf)));
 }
 
@@ -350,20 +350,20 @@ static void json_add(libxl__gc *gc, libxl__json_object *map,
 
 char *libxl__pcid_encode_greeting(libxl__gc *gc)
 {
-    libxl__json_object *msg = json_map(gc);
-    libxl__json_object *pcid = json_map(gc);
-    libxl__json_object *version = json_map(gc);
-    libxl__json_object *features = json_array(gc);
+    libxl__json_object *msg = make_map(gc);
+    libxl__json_object *pcid = make_map(gc);
+    libxl__json_object *version = make_map(gc);
+    libxl__json_object *features = make_array(gc);
     int i;
 
     json_add(gc, version, PCID_MSG_MAJOR,
-             json_integer(gc, PCID_VERSION_MAJOR));
+             make_integer(gc, PCID_VERSION_MAJOR));
     json_add(gc, version, PCID_MSG_MINOR,
-             json_integer(gc, PCID_VERSION_MINOR));
+             make_integer(gc, PCID_VERSION_MINOR));
     for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
         if (commands[i].feature)
             flexarray_append(features->u.array,
-                             json_string(gc, commands[i].name));
+                             make_string(gc, commands[i].name));
     json_add(gc, pcid, PCID_MSG_VERSION, version);
     json_add(gc, pcid, PCID_MSG_FEATURES, features);
     json_add(gc, msg, PCID_MSG_GREETING, pcid);
@@ -372,43 +372,43 @@ char *libxl__pcid_encode_greeting(libxl__gc *gc)
 
 char *libxl__pcid_encode_progress(libxl__gc *gc, int64_t id)
 {
-    libxl__json_object *msg = json_map(gc);
+    libxl__json_object *msg = make_map(gc);
 
-    json_add(gc, msg, PCID_MSG_PROGRESS, json_map(gc));
-    json_add(gc, msg, PCID_MSG_ID, json_integer(gc, id));
+    json_add(gc, msg, PCID_MSG_PROGRESS, make_map(gc));
+    json_add(gc, msg, PCID_MSG_ID, make_integer(gc, id));
     return libxl__json_object_to_json(gc, msg);
 }
 
 char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
                                  const libxl__hostpci_request *request)
 {
-    libxl__json_object *msg = json_map(gc);
-    libxl__json_object *o = json_map(gc);
+    libxl__json_object *msg = make_map(gc);
+    libxl__json_object *o = make_map(gc);
     unsigned args = commands[request->command].args;
 
     if (args & ARG_DIR)
         json_add(gc, o, PCID_ARG_DIR_ID,
-                 json_string(gc, dirs[request->dir]));
+                 make_string(gc, dirs[request->dir]));
     if (args & ARG_ATTR)
         json_add(gc, o, PCID_ARG_ATTR_ID,
-                 json_string(gc, attrs[request->attr].name));
+                 make_string(gc, attrs[request->attr].name));
     if (args & ARG_FILE)
         json_add(gc, o, PCID_ARG_FILE_ID,
-                 json_string(gc, files[request->file]));
+                 make_string(gc, files[request->file]));
     if ((args & ARG_DRIVER) &&
         request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND)
-        json_add(gc, o, PCID_ARG_DRIVER, json_string(gc, request->driver));
+        json_add(gc, o, PCID_ARG_DRIVER, make_string(gc, request->driver));
     if (args & ARG_SBDF)
-        json_add(gc, o, PCID_ARG_SBDF, json_sbdf(gc, &request->sbdf));
+        json_add(gc, o, PCID_ARG_SBDF, make_sbdf(gc, &request->sbdf));
     if (args & ARG_RESET)
-        json_add(gc, o, PCID_ARG_RESET, json_bool(gc, request->reset));
+        json_add(gc, o, PCID_ARG_RESET, make_bool(gc, request->reset));
     if (args & ARG_PERMISSIVE)
         json_add(gc, o, PCID_ARG_PERMISSIVE,
-                 json_bool(gc, request->permissive));
+                 make_bool(gc, request->permissive));
 
     json_add(gc, msg, PCID_MSG_EXECUTE,
-             json_string(gc, commands[request->command].name));
-    json_add(gc, msg, PCID_MSG_ID, json_integer(gc, id));
+             make_string(gc, commands[request->command].name));
+    json_add(gc, msg, PCID_MSG_ID, make_integer(gc, id));
     json_add(gc, msg, PCID_MSG_ARGUMENTS, o);
     return libxl__json_object_to_json(gc, msg);
 }
@@ -416,36 +416,36 @@ char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
 static libxl__json_object *encode_error(libxl__gc *gc,
                                         const libxl__hostpci_reply *reply)
 {
-    libxl__json_object *o = json_map(gc);
+    libxl__json_object *o = make_map(gc);
 
     json_add(gc, o, PCID_MSG_CLASS,
-             json_string(gc, classes[reply->class]));
+             make_string(gc, classes[reply->class]));
     if (reply->errnoval)
         json_add(gc, o, PCID_MSG_ERRNO,
-                 json_string(gc, errno_name(reply->errnoval)));
+                 make_string(gc, errno_name(reply->errnoval)));
     if (reply->step)
         json_add(gc, o, PCID_MSG_STEP,
-                 json_string(gc, steps[reply->step]));
+                 make_string(gc, steps[reply->step]));
     json_add(gc, o, PCID_MSG_DESC,
-             json_string(gc, libxl__pcid_printable(gc, reply->desc)));
+             make_string(gc, libxl__pcid_printable(gc, reply->desc)));
     return o;
 }
 
 static libxl__json_object *
 json_resources(libxl__gc *gc, const libxl__hostpci_access *access)
 {
-    libxl__json_object *o = json_array(gc), *resource;
+    libxl__json_object *o = make_array(gc), *resource;
     int i;
 
     for (i = 0; i < PCID_RESOURCES; i++) {
         const libxl__hostpci_resource *res = &access->resources[i];
 
-        resource = json_map(gc);
+        resource = make_map(gc);
         json_add(gc, resource, PCID_RET_START,
-                 json_integer(gc, res->start));
-        json_add(gc, resource, PCID_RET_END, json_integer(gc, res->end));
+                 make_integer(gc, res->start));
+        json_add(gc, resource, PCID_RET_END, make_integer(gc, res->end));
         json_add(gc, resource, PCID_RET_FLAGS,
-                 json_integer(gc, res->flags));
+                 make_integer(gc, res->flags));
         flexarray_append(o->u.array, resource);
     }
     return o;
@@ -454,10 +454,10 @@ json_resources(libxl__gc *gc, const libxl__hostpci_access *access)
 static libxl__json_object *
 json_access(libxl__gc *gc, const libxl__hostpci_access *access)
 {
-    libxl__json_object *o = json_map(gc);
+    libxl__json_object *o = make_map(gc);
 
     json_add(gc, o, PCID_RET_RESOURCES, json_resources(gc, access));
-    json_add(gc, o, PCID_RET_GSI, json_integer(gc, access->gsi));
+    json_add(gc, o, PCID_RET_GSI, make_integer(gc, access->gsi));
     return o;
 }
 
@@ -471,20 +471,20 @@ static void json_add_reset(libxl__gc *gc, libxl__json_object *map,
                            const libxl__hostpci_reply *reply)
 {
     json_add(gc, map, PCID_RET_RESET, !reply->reset_failed ?
-             json_null(gc) :
-             json_string(gc, libxl__pcid_printable(gc,
+             make_null(gc) :
+             make_string(gc, libxl__pcid_printable(gc,
                                                    reply->reset_failed)));
 }
 
 /* Which functions a device has, from a bit mask of them */
 static libxl__json_object *json_functions(libxl__gc *gc, unsigned mask)
 {
-    libxl__json_object *o = json_array(gc);
+    libxl__json_object *o = make_array(gc);
     int i;
 
     for (i = 0; i < 8; i++)
         if (mask & (1u << i))
-            flexarray_append(o->u.array, json_integer(gc, i));
+            flexarray_append(o->u.array, make_integer(gc, i));
     return o;
 }
 
@@ -497,44 +497,44 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
 
     switch (request->command) {
     case LIBXL__HOSTPCI_LS:
-        o = json_array(gc);
+        o = make_array(gc);
         for (i = 0; i < reply->num_sbdfs; i++)
-            flexarray_append(o->u.array, json_sbdf(gc, &reply->sbdfs[i]));
+            flexarray_append(o->u.array, make_sbdf(gc, &reply->sbdfs[i]));
         return o;
     case LIBXL__HOSTPCI_EXISTS:
-        return json_bool(gc, reply->exists);
+        return make_bool(gc, reply->exists);
     case LIBXL__HOSTPCI_READ_HEX:
-        return json_integer(gc, reply->value);
+        return make_integer(gc, reply->value);
     case LIBXL__HOSTPCI_READ_RESOURCES:
         return json_resources(gc, &reply->access);
     case LIBXL__HOSTPCI_UNBIND:
-        return json_driver(gc, reply->driver);
+        return make_driver(gc, reply->driver);
     case LIBXL__HOSTPCI_QUERY:
     case LIBXL__HOSTPCI_ASSIGN:
-        o = json_map(gc);
+        o = make_map(gc);
         json_add(gc, o, PCID_RET_DRIVER,
-                 json_driver(gc, reply->driver));
-        json_add(gc, o, PCID_RET_ASSIGNED, json_bool(gc, reply->assigned));
+                 make_driver(gc, reply->driver));
+        json_add(gc, o, PCID_RET_ASSIGNED, make_bool(gc, reply->assigned));
         if (request->command == LIBXL__HOSTPCI_ASSIGN) return o;
 
-        json_add(gc, o, PCID_RET_PCIBACK, json_bool(gc, reply->pciback));
-        json_add(gc, o, PCID_RET_VENDOR, json_integer(gc, reply->vendor));
-        json_add(gc, o, PCID_RET_DEVICE, json_integer(gc, reply->device));
+        json_add(gc, o, PCID_RET_PCIBACK, make_bool(gc, reply->pciback));
+        json_add(gc, o, PCID_RET_VENDOR, make_integer(gc, reply->vendor));
+        json_add(gc, o, PCID_RET_DEVICE, make_integer(gc, reply->device));
         json_add(gc, o, PCID_RET_CLASS,
-                 json_integer(gc, reply->class_code));
+                 make_integer(gc, reply->class_code));
         json_add(gc, o, PCID_RET_FUNCTIONS,
                  json_functions(gc, reply->functions));
         json_add(gc, o, PCID_RET_FUNCTIONS_ASSIGNED,
                  json_functions(gc, reply->assigned_functions));
         return o;
     case LIBXL__HOSTPCI_UNASSIGN:
-        return json_bool(gc, reply->assigned);
+        return make_bool(gc, reply->assigned);
     case LIBXL__HOSTPCI_LEND:
         o = json_access(gc, &reply->access);
         json_add_reset(gc, o, reply);
         return o;
     case LIBXL__HOSTPCI_TAKE_BACK:
-        o = json_map(gc);
+        o = make_map(gc);
         json_add_reset(gc, o, reply);
         return o;
     case LIBXL__HOSTPCI_WRITE:
@@ -542,14 +542,14 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
     case LIBXL__HOSTPCI_COMMANDS:
         break;
     }
-    return json_map(gc);
+    return make_map(gc);
 }
 
 char *libxl__pcid_encode_reply(libxl__gc *gc, const int64_t *id,
                                const libxl__hostpci_request *request,
                                const libxl__hostpci_reply *reply)
 {
-    libxl__json_object *msg = json_map(gc);
+    libxl__json_object *msg = make_map(gc);
 
     if (reply->class)
         json_add(gc, msg, PCID_MSG_ERROR, encode_error(gc, reply));
@@ -557,7 +557,7 @@ char *libxl__pcid_encode_reply(libxl__gc *gc, const int64_t *id,
         json_add(gc, msg, PCID_MSG_RETURN,
                  encode_result(gc, request, reply));
     if (id)
-        json_add(gc, msg, PCID_MSG_ID, json_integer(gc, *id));
+        json_add(gc, msg, PCID_MSG_ID, make_integer(gc, *id));
     return libxl__json_object_to_json(gc, msg);
 }
 

@@ -90,14 +90,14 @@ static bool space(char c)
 
 /*
  * What is wrong with the text, if it is JSON at all, or NULL: it must be
- * printable ASCII, have no NUL in a string, nest no deeper than depth_max,
- * and end where its first object does.
+ * printable ASCII, have no NUL in a string, have double quotes round it,
+ * nest no deeper than depth_max, and end where its first object does.
  *
  * JSON libraries quote what they do not understand in messages that are
  * logged.  They, and our own code to free a tree, recurse or allocate for
  * each level; a peer could use that to exhaust the stack or the memory.
- * Some ignore what follows a value.  What comes after a NUL in a string is
- * lost on whoever looks at it in C.
+ * Some ignore what follows a value, or take strings in single quotes.  What
+ * comes after a NUL in a string is lost on whoever looks at it in C.
  */
 static const char *bad_shape(const char *text, size_t len, int depth_max)
 {
@@ -122,6 +122,8 @@ static const char *bad_shape(const char *text, size_t len, int depth_max)
             }
         } else if (c == '"') {
             in_string = true;
+        } else if (c == '\'') {
+            return "a single quote for a double one";
         } else if (c == '{' || c == '[') {
             if (++depth > depth_max) return "values nested too deep";
         } else if (c == '}' || c == ']') {

@@ -459,6 +459,15 @@ libxl__json_object *json(libxl__gc *gc, const char *text)
     return libxl__json_parse(gc, text);
 }
 
+bool json_tells_doubles(libxl_ctx *ctx)
+{
+    GC_INIT(ctx);
+    bool two = libxl__json_map_node_get(json(gc, "{\"a\":1,\"a\":2}"), 1);
+
+    GC_FREE;
+    return two;
+}
+
 /*
  * The server under test
  */

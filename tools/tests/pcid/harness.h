@@ -62,6 +62,8 @@ void world_log_off(void);
 
 /* JSON for a test to make or look at */
 libxl__json_object *json(libxl__gc *gc, const char *text);
+/* Whether the JSON library tells of all members of the same name. */
+bool json_tells_doubles(libxl_ctx *ctx);
 
 /*
  * The server under test

@@ -114,7 +114,7 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain,
     uint32_t domid;
 
     for (domid = first_domain; domid < 64 && n < max_domains; domid++) {
-        if (!(xc_domains & (1ULL << domid)))
+        if (!(xc_domains & (1ULL << domid)) && domid != standin_domid)
             continue;
         memset(&info[n], 0, sizeof(info[n]));
         info[n++].domain = domid;

@@ -1059,6 +1059,8 @@ static void replies(void)
 
     for (i = 0; i < ARRAY_SIZE(t); i++) {
         evil_start();
+        if (!strcmp(t[i].what, "id twice") && !json_tells_doubles(ctx))
+            continue;
         owner3.reply = reply_with_format;
         evil_reply_format = t[i].format;
         num = list_count(&rc);

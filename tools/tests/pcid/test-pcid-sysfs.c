@@ -276,12 +276,20 @@ static uint32_t gsi_of(uint32_t irq)
 
 static void read_gsi(void)
 {
+    static const char *const not_connected[] = { "255\n", "2147483648\n" };
+    unsigned i;
+
     start(true);
     ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI), "of a device");
     is_int(reply.value, gsi_of(11), "which it is");
     sysfs_put("devices/" NIC "/irq", "0\n");
     ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI) && !reply.value,
        "none");
+    for (i = 0; i < ARRAY_SIZE(not_connected); i++) {
+        sysfs_put("devices/" NIC "/irq", not_connected[i]);
+        ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI), "line %u", i);
+        is_int(reply.value, gsi_of(0), "which is not connected");
+    }
     sysfs_put("devices/" NIC "/irq", "65535\n");
     ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_GSI), "the largest");
     is_int(reply.value, gsi_of(PCID_GSI_MAX), "which it is");
