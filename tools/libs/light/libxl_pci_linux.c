@@ -365,6 +365,10 @@ static void do_exists(libxl__gc *gc, const libxl__hostpci_request *request,
     }
 }
 
+/* A device that is not connected: it says so, or the kernel has found out. */
+#define IRQ_LINE_NONE    0xff
+#define IRQ_NOTCONNECTED 0x80000000
+
 /* An attribute that is a number */
 static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
                        const libxl__pci_sbdf *sbdf,
@@ -378,10 +382,9 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
         [LIBXL__HOSTPCI_ATTR_VENDOR] = { "vendor", 16, 0xffff },
         [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16, 0xffff },
         [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16, 0xffffff },
-        /* Linux has larger ones for what is not connected. */
         [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10, INT32_MAX },
         /* For the kernel it may have another number, see read_gsi. */
-        [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10, UINT32_MAX },
+        [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10, INT32_MAX },
     };
     const char *name = attributes[attr].name;
     char buf[ATTRIBUTE_MAX], *end;
@@ -399,6 +402,8 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
         rc = ERROR_FAIL;
         goto out;
     }
+    if (value == IRQ_NOTCONNECTED && !strcmp(name, "irq"))
+        value = 0;
     if (value > attributes[attr].max) {
         FAIL(FAILED, ERANGE, "%s holds %lu", device_path(gc, sbdf, name),
              value);
@@ -411,10 +416,6 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
     return rc;
 }
 
-/* A device that is not connected: it says so, or the kernel has found out. */
-#define IRQ_LINE_NONE    0xffu
-#define IRQ_NOTCONNECTED 0x80000000u
-
 static int read_gsi(libxl__gc *gc, libxl__hostpci_reply *reply,
                     const libxl__pci_sbdf *sbdf, uint32_t *gsi_r)
 {
@@ -424,7 +425,7 @@ static int read_gsi(libxl__gc *gc, libxl__hostpci_reply *reply,
 
     rc = read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_GSI, &irq);
     if (rc) goto out;
-    if (irq == IRQ_LINE_NONE || irq == IRQ_NOTCONNECTED) irq = 0;
+    if (irq == IRQ_LINE_NONE) irq = 0;
     rc = libxl__arch_pci_gsi(gc, machine_sbdf, irq, gsi_r);
     if (rc || *gsi_r > PCID_GSI_MAX) {
         FAIL(FAILED, rc ? errno : ERANGE, "Cannot tell the GSI of "

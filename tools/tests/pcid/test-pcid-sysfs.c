@@ -211,7 +211,7 @@ static void read_hex(void)
         { LIBXL__HOSTPCI_ATTR_CLASS, "class", 0x020000 },
         { LIBXL__HOSTPCI_ATTR_IRQ, "irq", 11 },
     };
-    /* The largest that a reply may have, and what is one more */
+    /* The largest that a reply may have, and what is more */
     static const struct {
         libxl__hostpci_attr attr;
         const char *name, *text, *more;
@@ -223,7 +223,7 @@ static void read_hex(void)
           0xffff },
         { LIBXL__HOSTPCI_ATTR_CLASS, "class", "0xffffff\n", "0x1000000\n",
           0xffffff },
-        { LIBXL__HOSTPCI_ATTR_IRQ, "irq", "2147483647\n", "2147483648\n",
+        { LIBXL__HOSTPCI_ATTR_IRQ, "irq", "2147483647\n", "2147483649\n",
           INT32_MAX },
     };
     static const char *const bad[] = {
@@ -256,8 +256,11 @@ static void read_hex(void)
            reply.value == limits[i].max, "the largest %s", limits[i].name);
         sysfs_put(path, limits[i].more);
         FAILS(FAILED, ERANGE, DO(READ_HEX, NIC, .attr = limits[i].attr),
-              "one more than that");
+              "more than that");
     }
+    sysfs_put("devices/" NIC "/irq", "2147483648\n");
+    ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_IRQ) && !reply.value,
+       "none, if it is not connected");
     FAILS(NO_DEVICE, ENOENT, DO(READ_HEX, NONE), "no device");
     sysfs_put("devices/" NIC "/vendor", NULL);
     FAILS(FAILED, ENOENT, DO(READ_HEX, NIC), "no such file");
