@@ -73,7 +73,8 @@ work_directory() {
     echo "$build/run.$$"
 }
 
-# make_initrd FILE OVERLAY: Dom0's initramfs, with what is in the directory OVERLAY.
+# make_initrd FILE OVERLAY [PART...]: Dom0's initramfs, with these parts of out, and with
+# what is in the directory OVERLAY.
 make_initrd() {
-    { cat "$out/base.cpio" "$out/domu.cpio"; (cd "$2" && find . | cpio --quiet -o -H newc -R 0:0); } >"$1"
+    { cat "$out/base.cpio" "$out/domu.cpio" "${@:3}"; (cd "$2" && find . | cpio --quiet -o -H newc -R 0:0); } >"$1"
 }
