@@ -5,7 +5,8 @@
 # out/vmlinux    the distribution's kernel, unpacked (the emulator would take 3 s)
 # out/base.cpio  the root file system of every domain: tools, agent, modules
 # out/domu.cpio  what Dom0 needs in addition to start others: vmlinux and base.cpio
-# out/perl.cpio  what Dom0 has in scenarios that say "# needs: perl"
+# out/perl.cpio, out/systemd.cpio   what Dom0 has in scenarios that say "# needs: perl" or
+#                "# needs: systemd": this machine's, with what is written for it
 
 modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 \
 uio uio_pci_generic scsi_common scsi_mod libata libahci ahci"
@@ -83,7 +84,7 @@ build_image() {
     sum=$({
         cat "$build"/*.built "$build/helpers.sum" "$testbed/lib/image.sh"
         find "$testbed/image" -type f -print0 | sort -z | xargs -0 sha1sum
-        sha1sum "$kernel"
+        sha1sum "$kernel" /usr/lib/systemd/systemd 2>/dev/null
     } | sha1sum)
     [ "$sum" != "$(cat "$out/image.sum" 2>/dev/null)" ] || return 0
     step image "making the image" make_image
@@ -159,6 +160,9 @@ make_image() {
     archive "$domu" "$out/domu.cpio"
     rm -rf "$domu"
     add_perl "$root"
+    make_systemd "$build/image-systemd"
+    archive "$build/image-systemd" "$out/systemd.cpio"
+    rm -rf "$build/image-systemd"
 }
 
 # Apart from the rest: it is a third as large, and one scenario needs it. With it, what is
@@ -182,6 +186,33 @@ add_perl() {
     done
     strip_all "$root"
     archive "$root" "$out/perl.cpio"
+}
+
+# make_systemd ROOT: as much of systemd as starts the unit.  Empty if there is none here.
+make_systemd() {
+    local tools=$build/xen-patched/tools unit=xlpcid.service units=/usr/lib/systemd/system
+    rm -rf "$1"
+    mkdir -p "$1"
+    [ -x /usr/lib/systemd/systemd ] && [ -e "$tools/hotplug/Linux/systemd/$unit.in" ] || return 0
+    local file files=(/usr/lib/systemd/systemd /usr/bin/systemctl) name
+    # Newer ones have it.
+    [ ! -e /usr/lib/systemd/systemd-executor ] || files+=(/usr/lib/systemd/systemd-executor)
+    # Where ldd finds the libraries: some are looked for just there.
+    for file in "${files[@]}" $(ldd "${files[@]}" | sed -nE 's/.*(=> |^\s)(\/[^ ]*) \(.*/\2/p' | sort -u); do
+        mkdir -p "$1$(dirname "$file")"
+        cp -L "$file" "$1$file"
+    done
+    mkdir -p "$1$units" "$1/etc/systemd/system/multi-user.target.wants"
+    for name in sysinit basic multi-user shutdown umount local-fs swap sockets timers paths slices; do
+        cp -t "$1$units" "$units/$name.target"
+    done
+    for name in $unit proc-xen.mount; do
+        (cd "$tools" && ./config.status -q --file="$1$units/$name:hotplug/Linux/systemd/$name.in")
+    done
+    ln -s multi-user.target "$1$units/default.target"
+    # Enabled
+    ln -s "$units/$unit" "$1/etc/systemd/system/multi-user.target.wants/"
+    strip_all "$1"
 }
 
 # Not compressed: the emulator copies faster than it unpacks.
