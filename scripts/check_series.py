@@ -302,7 +302,23 @@ class Builder:
                                   "libxl.api-ok", "testidl",
                                   "libxl-save-helper")
                     and self.make(log, "tools/libs/util", "libxlutil.so"))
-        return good and self.make(log, "tools/xl")
+        return (good and self.make(log, "tools/xl")
+                and (self.compiler != "gcc" or self.go_bindings(log)))
+
+    def go_bindings(self, log):
+        """Xen keeps generated files of its Go bindings: are they those that
+        the patch's libxl_types.idl gives?
+        """
+        light, bindings = "tools/libs/light", "tools/golang/xenlight"
+        files = ("types.gen.go", "helpers.gen.go")
+        with tempfile.TemporaryDirectory(dir=BUILD, prefix="tmp-") as tmp:
+            made = [os.path.join(tmp, name) for name in files]
+            return self.command(
+                log, ["env", "LIBXL_SRC_DIR=" + light, "python3", "-B",
+                      bindings + "/gengotypes.py", light + "/libxl_types.idl",
+                      *made]) and all(
+                self.command(log, ["diff", "-u", os.path.join(bindings, name),
+                                   path]) for name, path in zip(files, made))
 
     def other_libs(self, log):
         """Libraries below libxl, where the patch touches them."""
