@@ -32,7 +32,8 @@ follow() {
 
 step() {
     case $command in
-        '' | *' modprobe '* | *' pci-owner -c') ;;    # the testbed has done it; done below
+        # Not in the testbed, or done by it; done below
+        '' | *' lspci' | *' modprobe '* | *' pci-owner -c') ;;
         *) try "$1" ;;
     esac
     command='' wanted=''
