@@ -16,7 +16,7 @@ import threading
 import time
 
 from common import BUILD, Failure, Git, run, say, shown, write_if_changed
-from patchstack import read_stack, some
+from patchstack import LETTER, read_stack, read_text, some
 
 WORK = os.path.join(BUILD, "check-series")
 LOGS = os.path.join(BUILD, "log", "check-series")
@@ -134,6 +134,17 @@ def style_errors(git, patch, parent, commit):
                 error(path, "a tab: " + line)
             if len(line) > MAX_LINE + 1:
                 error(path, "longer than %d: %s" % (MAX_LINE, line))
+    return errors
+
+
+def letter_errors():
+    errors = []
+    for number, line in enumerate(read_text(LETTER).split("\n"), 1):
+        if len(line) > MAX_MESSAGE_LINE:
+            errors.append("line %d: longer than %d" % (number,
+                                                       MAX_MESSAGE_LINE))
+        if re.search(r"\s$", line):
+            errors.append("line %d: ends in a space" % number)
     return errors
 
 
@@ -467,6 +478,9 @@ def check(tree, build, tests, compilers):
         say("note: checking the stack, not the tree's unsaved work (%s)"
             % unsaved)
     tap = Tap()
+    if os.path.exists(LETTER):
+        errors = letter_errors()
+        tap.result(not errors, "the cover letter has the right style", errors)
     for patch, parent, commit in zip(patches, [tree.base] + commits, commits):
         errors = style_errors(tree.git, patch, parent, commit)
         tap.result(not errors, "%s has the right style" % patch.name,

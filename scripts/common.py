@@ -21,6 +21,9 @@ PROG = os.path.basename(sys.argv[0])
 # The Xen series that the project is written for: what an unqualified diff in
 # series/ applies to.
 DEFAULT_SERIES = "4.20"
+# Used when BASE is not given and nothing of DEFAULT_SERIES can be fetched; and
+# tested a little even if it can.
+FALLBACK_SERIES = "4.17"
 
 # Commits that tools make carry this identity and date, so that the same input
 # gives the same commit id on every machine.

@@ -17,6 +17,7 @@ from common import (BUILD, DEFAULT_SERIES, ROOT, Failure, Git, shown,
 # other tools on a second tree.
 REPO = os.environ.get("PCID_REPO") or ROOT
 SERIES = os.path.join(REPO, "series")
+LETTER = os.path.join(SERIES, "cover-letter.md")
 TREE = os.environ.get("PCID_TREE") or os.path.join(BUILD, "tree")
 # In the tree: the commit that equals the stack as it was last applied or
 # written back.  HEAD being elsewhere means work that the stack lacks.

@@ -11,7 +11,7 @@ driver_of() {
 
 diag "topology $TOPOLOGY, Xen $BASE_VERSION"
 xen_version=$(xl-plain info xen_version)
-like "the hypervisor is the base's" "$xen_version" "^$BASE_VERSION\."
+like "the hypervisor is the base's" "$xen_version" "^${BASE_VERSION}[.-]"
 like "an IOMMU" "$(xl-plain info virt_caps)" pv_directio
 
 # Where the devices are.

@@ -27,6 +27,14 @@ played() {
         "$(hostile list "$1" | cut -d: -f1 | grep -vxF -e "$(echo "$2" | cut -d' ' -f1)")" "$3"
 }
 
+# doubles LIST: without what json-c, in newer Xen, hides from libxl: of members of the same
+# name it tells only the last, and a message with that one is right.
+if ls /lib/*/libjson-c.so.* >/dev/null 2>&1; then
+    doubles() { echo "$1" | grep -vE '^(id|execute|argument|return)-twice '; }
+else
+    doubles() { echo "$1"; }
+fi
+
 # owner_plays NAME FILE COMMAND...: a command of Dom0, against which the hostile owner plays
 # that. Its output, and how it ended, are in the file.
 owner_plays() {
@@ -264,7 +272,7 @@ $xenstore" "$guest_only"
 driven=$(device_state "$E1000B_BDF")
 client_plays "$json"
 unharmed "JSON"
-client_plays "$requests"
+client_plays "$(doubles "$requests")"
 client_plays "$values"
 unharmed "requests"
 is "no device was touched" "$(device_state "$E1000B_BDF")" "$driven"
@@ -523,8 +531,8 @@ while read -r name command status_wanted regex; do
     # Each of these takes a second.
     case $name in lend-2^52 | lend-zero | lend-ram | lend-low | lend-all | lend-apic | lend-p* | lend-gsi | lend-half) given "$name" ;; esac
 done <<END
-$quick
-$formal
+$(doubles "$quick
+$formal")
 END
 diag "$(cut -d' ' -f1 /proc/uptime) s: the others have played"
 given "all that was lent"
