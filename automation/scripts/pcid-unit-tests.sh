@@ -9,6 +9,6 @@ set -ex -o pipefail
             --disable-ocamltools --disable-pvshim --disable-seabios \
             --disable-ovmf --disable-ipxe --disable-rombios \
             --with-system-qemu=/bin/false
-make -j$(nproc) -C tools/include
-make -j$(nproc) -C tools/libs
-make -j$(nproc) -C tools/tests/pcid check
+make "-j$(nproc)" -C tools/include
+make "-j$(nproc)" -C tools/libs
+make "-j$(nproc)" -C tools/tests/pcid check

@@ -47,6 +47,7 @@ passthrough="enabled"
 echo 'XENCONSOLED_TRACE=all
 QEMU_XEN=/bin/false
 ' > dom0/etc/default/xencommons
+# shellcheck disable=SC2016
 echo '#!/bin/bash
 
 exec > /dev/console 2>&1
@@ -70,6 +71,7 @@ cd ..
 
 # Run the test.  Without an IOMMU, no device can be assigned.
 rm -f smoke.serial
+kernel="binaries/bzImage console=hvc0 root=/dev/ram0"
 set +e
 timeout -k 1 600 \
 qemu-system-x86_64 -machine q35 -cpu qemu64 -m 3G -smp 2 \
@@ -79,7 +81,7 @@ qemu-system-x86_64 -machine q35 -cpu qemu64 -m 3G -smp 2 \
         -netdev user,id=n0 -device e1000,netdev=n0,addr=3 \
         -kernel binaries/xen \
         -append "console=com1 console_timestamps=boot dom0_mem=1536M" \
-        -initrd "binaries/bzImage console=hvc0 root=/dev/ram0,binaries/dom0-rootfs.cpio.gz"
+        -initrd "$kernel,binaries/dom0-rootfs.cpio.gz"
 set -e
 sed 's/\r\+$//' smoke.serial
 grep -q 'pcid test passed' smoke.serial || exit 1
