@@ -138,6 +138,10 @@ make_image() {
         mkdir "$root/etc/rc2.d"
         ln -s ../init.d/xlpcid "$root/etc/rc2.d/S01xlpcid"
     fi
+    if [ -e "$build/xen-patched/tools/tests/pcid/test-pcid-host" ]; then
+        install_tests "$build/xen-patched" "$root"
+        find "$root/usr/lib" -name test-pcid-host -exec mv -t "$root/bin" {} +
+    fi
     cp "$build/xen-plain/tools/xl/xl" "$root/opt/plain/bin/"
     # Without a device model, libxl complains about it for every guest.
     ln -s /bin/false "$root/usr/bin/qemu-system-x86_64"

@@ -49,6 +49,11 @@ install_services() {
     make -C "$1/tools/hotplug/Linux" DESTDIR="$2" install-initd
 }
 
+# install_tests TREE ROOT: the tests that are for a host.
+install_tests() {
+    make -C "$1/tools/tests/pcid" DESTDIR="$2" install
+}
+
 # build_tools NAME: NAME is xen-plain or xen-patched.
 build_tools() {
     local name=$1 tree=$build/$1 sum
