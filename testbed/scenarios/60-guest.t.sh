@@ -79,7 +79,9 @@ Vdev Device
 $E1000_BDF 
 $EDU_BDF 
 \$ xl pci-attach first $E1000_BDF
+\$ guest_has first net
 \$ xl pci-attach first $EDU_BDF
+\$ guest_has first edu
 \$ xl pci-assignable-list
 
 # All functions of a device, of which one is not assignable
@@ -135,6 +137,7 @@ $MULTI_BDF1
 # What was refused is still the first guest's
 \$ xl pci-detach first $EDU_BDF
 \$ xl pci-attach first $EDU_BDF
+\$ guest_has first edu
 \$ xl pci-list first
 Vdev Device
 00.0 $E1000_BDF
@@ -278,7 +281,8 @@ ended third "shutdown"
 back "shutdown" "$third"
 
 ok "shutdown: a running guest gets the card" xl pci-attach second "$E1000_BDF"
-ok "shutdown: and edu" xl pci-attach second "$EDU_BDF"
+ok "shutdown: and brings it up" guest_has second net
+ok "shutdown: it gets edu, too" xl pci-attach second "$EDU_BDF"
 net_works second "after a shutdown"
 edu_works second "after a shutdown"
 may_access second "after a shutdown" "$E1000_BDF" "$EDU_BDF"
