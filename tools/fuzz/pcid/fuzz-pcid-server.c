@@ -24,7 +24,8 @@
  *   %z   the server is stopped; it ends when all processes have
  *   %p   pciback's do_flr is there; or is not any more
  *   %y TEXT  TEXT is in a file of a device
- *   %t %T %U  time passes: 1 s, 11 s, 10 min
+ *   %t %T %U  time passes: 1 s, 11 s, 10 min; %U: only 20 s while there are
+ *        processes, since each request has a sign of progress every second
  *   %fN  a fault: see fuzz_fault
  */
 
@@ -159,8 +160,9 @@ static void client_reset(struct client *c)
 }
 
 /* A whole line has been sent: what is a request gets the reply to it. */
-static void note_line(libxl__gc *gc, struct client *c)
+static void note_line(struct client *c)
 {
+    GC_INIT(server.ctx);
     struct request *r = &c->requests[c->num_requests];
     libxl__json_object *msg;
     libxl__hostpci_reply error;
@@ -169,30 +171,32 @@ static void note_line(libxl__gc *gc, struct client *c)
     c->lines++;
     if (c->num_requests == REQUESTS)
         c->unsure = true;
-    if (c->unsure || c->len > PCID_REQUEST_MAX) return;
+    if (c->unsure || c->len > PCID_REQUEST_MAX) goto out;
     c->line[c->len] = '\0';
     msg = libxl__json_parse(gc, c->line);
-    if (!msg || !libxl__json_object_is_map(msg)) return;
+    if (!msg || !libxl__json_object_is_map(msg)) goto out;
     r->valid = !libxl__pcid_decode_request(gc, msg, &has_id, &r->id,
                                            &r->request, &error);
-    if (!has_id) return;
+    if (!has_id) goto out;
     if (r->valid && r->request.driver) {
         strcpy(r->driver, r->request.driver);
         r->request.driver = r->driver;
     }
     r->answered = false;
     c->num_requests++;
+
+ out:
+    GC_FREE;
 }
 
 static void note_sent(struct client *c, const char *text, size_t len)
 {
-    GC_INIT(server.ctx);
     size_t i;
 
     for (i = 0; i < len; i++) {
         if (c->cr && text[i] == '\n') {
             if (c->len) c->len--;
-            note_line(gc, c);
+            note_line(c);
             c->len = 0;
             c->cr = false;
             continue;
@@ -201,7 +205,6 @@ static void note_sent(struct client *c, const char *text, size_t len)
         if (c->len < sizeof(c->line) - 1)
             c->line[c->len++] = text[i];
     }
-    GC_FREE;
 }
 
 /* The request with this id that has not been answered.  *one_r: it is the
@@ -221,8 +224,9 @@ static struct request *request_of(struct client *c, int64_t id, bool *one_r)
     return found;
 }
 
-static void check_message(libxl__gc *gc, struct client *c, const char *text)
+static void check_message(struct client *c, const char *text)
 {
+    GC_INIT(server.ctx);
     bool known[LIBXL__HOSTPCI_COMMANDS], has_id, one;
     libxl__hostpci_request none = { 0 };
     libxl__hostpci_reply reply;
@@ -242,13 +246,13 @@ static void check_message(libxl__gc *gc, struct client *c, const char *text)
         fuzz_check(!libxl__pcid_decode_greeting(msg, &major, &minor, known));
         fuzz_check(major == PCID_VERSION_MAJOR);
         c->greeted = true;
-        return;
+        goto out;
     case LIBXL__PCID_PROGRESS:
         r = request_of(c, id, &one);
         fuzz_check(c->greeted);
         /* What has been answered is no longer in progress. */
         fuzz_check(!one || (r && r->valid));
-        return;
+        goto out;
     case LIBXL__PCID_REPLY:
         break;
     case LIBXL__PCID_INVALID:
@@ -272,16 +276,17 @@ static void check_message(libxl__gc *gc, struct client *c, const char *text)
     }
     if (reply.class) fuzz_check(fuzz_printable(reply.desc, PCID_DESC_MAX));
     if (r) r->answered = true;
+
+ out:
+    GC_FREE;
 }
 
 static void take_replies(struct client *c)
 {
-    GC_INIT(server.ctx);
     const char *text;
 
     while (!c->deaf && c->peer.ctrl && (text = raw_poll(&c->peer)))
-        check_message(gc, c, text);
-    GC_FREE;
+        check_message(c, text);
 }
 
 static void run(int ms)
@@ -449,7 +454,9 @@ static void action(fuzz_input *in, struct client *c, int what)
     case 'y': put_file(in); break;
     case 't': run(1000); break;
     case 'T': run(11000); break;
-    case 'U': run(600000); break;
+    case 'U':
+        run(num_processes ? 20000 : 600000);
+        break;
     case 'f':
         faulty = true;
         fuzz_fault(fuzz_byte(in));
@@ -475,6 +482,7 @@ static void set_driver(const char *sbdf, const char *driver)
     char path[64], target[64];
     int i;
 
+    if (!strcmp(sysfs_driver(sbdf), driver ?: "")) return;
     snprintf(path, sizeof(path), "devices/%s/driver", sbdf);
     snprintf(target, sizeof(target), "../../../../bus/pci/drivers/%s",
              driver ?: "");
@@ -596,9 +604,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int what;
 
     if (!server.ctx) set_up();
-    in.at = data;
-    in.end = data + size;
-    in.len = 0;
+    fuzz_begin(&in, data, size);
 
     do {
         what = fuzz_next(&in);

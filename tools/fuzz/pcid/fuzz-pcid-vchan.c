@@ -255,6 +255,7 @@ static void peer_action(fuzz_input *in, int action)
         if (open) send_text("{\"a\": [ 1, \"b c\" ]}");
         break;
     case 'S':
+        in->budget -= FUZZ_DEAR;
         if (open) send_text(long_text());
         break;
     case 'm':
@@ -359,9 +360,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ctx = world_ctx(US);
         fuzz_ready();
     }
-    in.at = data + !!size;
-    in.end = data + size;
-    in.len = 0;
+    fuzz_begin(&in, data + !!size, size - !!size);
 
     if (start(&in, client)) {
         do {

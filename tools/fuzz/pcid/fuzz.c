@@ -11,22 +11,40 @@
 
 #define FAULTS_MAX 16
 
+/* What an input may spend */
+#define BUDGET       48
+#define MESSAGE_COST 1
+#define ACTION_COST  3
+
+void fuzz_begin(fuzz_input *in, const uint8_t *data, size_t size)
+{
+    in->at = data;
+    in->end = data + size;
+    in->budget = BUDGET;
+    in->len = 0;
+}
+
 int fuzz_next(fuzz_input *in)
 {
     while (in->at < in->end && in->len < sizeof(in->text) - 4096) {
         int c = *in->at++;
 
-        if (c == '\n') {
+        if (in->budget <= 0) {
+            in->at = in->end;
+        } else if (c == '\n') {
+            in->budget -= MESSAGE_COST;
             in->text[in->len++] = '\r';
             in->text[in->len++] = '\n';
         } else if (c != '%' || in->at == in->end || *in->at == '%') {
             in->text[in->len++] = c;
             if (c == '%' && in->at < in->end) in->at++;
         } else if (*in->at == 'L') {
+            in->budget -= ACTION_COST;
             memset(in->text + in->len, 'x', 4000);
             in->len += 4000;
             in->at++;
         } else {
+            in->budget -= ACTION_COST;
             return *in->at++;
         }
     }
@@ -73,8 +91,8 @@ bool fuzz_printable(const char *s, size_t max)
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
-    return "quarantine_size_mb=1:malloc_context_size=0:max_redzone=64:"
-        "detect_leaks=1";
+    return "quarantine_size_mb=1:thread_local_quarantine_size_kb=64:"
+        "malloc_context_size=0:max_redzone=64:detect_leaks=1";
 }
 
 static struct {

@@ -11,6 +11,11 @@
  *   %L             4000 letters
  *   %X             an action; each fuzzer says which there are
  *   anything else  itself
+ *
+ * Each message and action costs something, and what comes when the budget is
+ * spent is ignored.  Without that, the fuzzer comes to prefer inputs that do
+ * one thing over and over, as how often something happens is news to it too,
+ * and these take a hundred times as long as others.
  */
 
 #ifndef FUZZ_H
@@ -20,13 +25,17 @@
 
 typedef struct {
     const uint8_t *at, *end;
+    int budget;
     char text[8192]; /* what is to be sent */
     size_t len;
 } fuzz_input;
 
+void fuzz_begin(fuzz_input *in, const uint8_t *data, size_t size);
 /* Adds to text, up to the next action, which it returns; 0: the end, or
  * text is full. */
 int fuzz_next(fuzz_input *in);
+/* What an action costs in addition if it takes as long as several */
+#define FUZZ_DEAR 12
 /* An argument of an action: one byte, or what is left of the line */
 int fuzz_byte(fuzz_input *in);
 const char *fuzz_line(fuzz_input *in);

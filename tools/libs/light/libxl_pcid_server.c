@@ -603,7 +603,8 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
     if (strncmp(event_path, server->base, len) || event_path[len] != '/')
         return;
     name = event_path + len + 1;
-    if (!CTYPE(isdigit, *name))
+    /* "00" is not the directory that domain 0 asks in. */
+    if (!CTYPE(isdigit, *name) || (*name == '0' && name[1] != '/'))
         return;
     errno = 0;
     client = strtoul(name, &end, 10);

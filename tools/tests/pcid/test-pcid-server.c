@@ -145,6 +145,22 @@ static void not_a_client(void)
     end();
 }
 
+static void directory_of_no_domain(void)
+{
+    raw_peer peer;
+
+    start();
+    store_put(BASE "/00/x", PCID_XS_REQUESTED);
+    world_settle();
+    is_str(store_get(BASE "/00/x"), PCID_XS_REQUESTED,
+           "with a leading zero: is ignored");
+    is_int(evtchn_count(), 0, "nothing is made for it");
+    is_str(raw_connect(&peer, 0, OWNER, "x"), NULL,
+           "domain 0 can have a channel of that name");
+    raw_close(&peer);
+    end();
+}
+
 static void only_for_the_one_who_asked(void)
 {
     static const libxl_domid clients[] = { 0, DRIVER_DOMAIN };
@@ -1311,6 +1327,7 @@ int main(void)
     greets();
     who_may_connect();
     not_a_client();
+    directory_of_no_domain();
     only_for_the_one_who_asked();
     names_of_channels();
     asks_again_with_the_same_name();

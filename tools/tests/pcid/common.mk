@@ -1,0 +1,61 @@
+# What the tests here and the fuzzers in tools/fuzz/pcid are built from, and
+# how.  To be included after Rules.mk.
+
+PCID_TESTS := $(XEN_ROOT)/tools/tests/pcid
+LIGHT := $(XEN_ROOT)/tools/libs/light
+VCHAN := $(XEN_ROOT)/tools/libs/vchan
+
+# Under test
+LIGHT_OBJS := libxl_vchan.o libxl_pcid.o libxl_pcid_client.o
+LIGHT_OBJS += libxl_pci_linux.o libxl_pci_owner.o libxl_pci_access.o
+# What these depend on most, to be watched by the sanitizers too
+BASE_OBJS := libxl_event.o libxl_fork.o libxl_json.o libxl_xshelp.o
+BASE_OBJS += libxl_internal.o flexarray.o
+
+VCHAN_OBJS := vchan-init.o vchan-io.o
+
+HARNESS_OBJS := tap.o harness.o standin-fault.o standin-evtchn.o
+HARNESS_OBJS += standin-xenstore.o standin-xc.o standin-sysfs.o
+
+# What the stand-ins take the place of where a definition does not do
+WRAP := open open64 fopen fopen64 lstat lstat64 access readlink opendir mkdir
+WRAP += read write close poll fork waitpid gettimeofday
+WRAP += libxenvchan_read libxenvchan_write
+
+CFLAGS += -I$(PCID_TESTS) -I$(LIGHT) -I$(VCHAN)
+CFLAGS += -include $(XEN_ROOT)/tools/config.h
+CFLAGS += $(CFLAGS_libxenlight) $(CFLAGS_libxenvchan)
+CFLAGS += $(CFLAGS_libxenctrl) $(CFLAGS_libxenguest) $(CFLAGS_libxenstore)
+CFLAGS += $(CFLAGS_libxenhypfs) $(CFLAGS_libxenevtchn)
+CFLAGS += $(CFLAGS_libxengnttab)
+CFLAGS += $(CFLAGS_libxentoollog) $(CFLAGS_libxentoolcore)
+CFLAGS += $(PTHREAD_CFLAGS)
+
+# A call of a checked variant (__poll_chk) would get past the stand-ins.
+APPEND_CFLAGS += -U_FORTIFY_SOURCE
+
+LDFLAGS += $(PTHREAD_LDFLAGS) $(foreach f,$(WRAP),-Wl,--wrap=$(f))
+# Not installed: to be run with the libraries of this tree
+LDFLAGS += -Wl,--disable-new-dtags
+LIBS_DIRS := $(addprefix $(XEN_ROOT)/tools/libs/,$(LIBS_LIBS))
+LDFLAGS += $(foreach d,$(LIBS_DIRS),-Wl,-rpath,$(abspath $(d)))
+
+LDLIBS += $(LIGHT)/libxenlight.a
+LDLIBS += $(LDLIBS_libxenguest) $(LDLIBS_libxenctrl) $(LDLIBS_libxenstore)
+LDLIBS += $(LDLIBS_libxenhypfs) $(LDLIBS_libxenevtchn)
+LDLIBS += $(LDLIBS_libxengnttab)
+LDLIBS += $(LDLIBS_libxentoollog) $(LDLIBS_libxentoolcore)
+LDLIBS += $(UTIL_LIBS) $(PTHREAD_LIBS) -luuid -lrt
+# Where there is no choice of the JSON library, it is yajl.
+LDLIBS += $(or $(XEN_JSON_LIBS),-lyajl)
+LDLIBS-$(CONFIG_LIBNL) += $(LIBNL3_LIBS)
+LDLIBS += $(LDLIBS-y)
+
+vpath libxl_%.c $(LIGHT)
+vpath flexarray.c $(LIGHT)
+vpath harness.c $(PCID_TESTS)
+vpath tap.c $(PCID_TESTS)
+vpath standin-%.c $(PCID_TESTS)
+
+vchan-%.o: $(VCHAN)/%.c Makefile $(PCID_TESTS)/common.mk
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $< $(APPEND_CFLAGS)
