@@ -110,7 +110,7 @@ bench_daemon() {
     for file in /bin/xl /usr/lib/libxenlight.so.*; do
         [ -L "$file" ] || echo "patched $(stat -c %s "$file")"
     done
-    for file in $PLAIN_XL $PLAIN/libxenlight.so.*; do
+    for file in "$PLAIN_XL" "$PLAIN"/libxenlight.so.*; do
         [ -L "$file" ] || echo "plain $(stat -c %s "$file")"
     done
 }
