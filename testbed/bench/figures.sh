@@ -82,7 +82,7 @@ bench_create() {
 bench_clients() {
     section clients
     for round in 1 2 3 4 5; do
-        bench clients "$E1000_BDF" $((600 * percent / 100 + 100)) 1 2 4 8 16 32 64 || stop "clients, round $round"
+        bench clients "$E1000_BDF" $((500 * percent / 100 + 200)) 1 2 4 8 16 32 64 || stop "clients, round $round"
     done
 }
 

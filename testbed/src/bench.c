@@ -41,7 +41,7 @@
 
 /* As libxl_vchan.c has them. */
 #define RING_TO_SERVER 1024
-#define RING_TO_CLIENT 2048
+#define RING_TO_CLIENT 8192
 
 /* Requests of a flood that may wait for their replies: as many as fit into the ring. */
 #define FLOOD_WINDOW 8
@@ -512,6 +512,12 @@ static void client(const char *bdf, int milliseconds, int to_parent, int go)
     exit(0);
 }
 
+/* Before it was told to go on; what it died of has been printed. */
+static void client_died(int signal)
+{
+    _exit(1);
+}
+
 static void clients(const char *bdf, int milliseconds, int number)
 {
     int reports[2], go[2];
@@ -523,26 +529,30 @@ static void clients(const char *bdf, int milliseconds, int number)
     answers.name = name;
     if (pipe(reports) || pipe(go))
         err(1, "pipe");
+    signal(SIGCHLD, client_died);
     for (int i = 0; i < number; i++) {
         pid_t pid = fork();
 
         if (pid < 0)
             err(1, "fork");
         if (!pid) {
+            signal(SIGCHLD, SIG_DFL);
             close(reports[0]);
             close(go[1]);
             client(bdf, milliseconds, reports[1], go[0]);
         }
-    }
-    close(reports[1]);
-    close(go[0]);
-    for (int i = 0; i < 2 * number; i++) {
-        if (i == number)
-            close(go[1]);
+        /* One after the other: what it takes to connect is another figure. */
         if (read(reports[0], &count, sizeof(count)) != sizeof(count))
             errx(1, "a client has died");
-        if (i >= number)
-            add(&answers, count);
+    }
+    signal(SIGCHLD, SIG_DFL);
+    close(reports[1]);
+    close(go[0]);
+    close(go[1]);
+    for (int i = 0; i < number; i++) {
+        if (read(reports[0], &count, sizeof(count)) != sizeof(count))
+            errx(1, "a client has died");
+        add(&answers, count);
     }
     close(reports[0]);
     while (wait(NULL) > 0) {}

@@ -785,8 +785,8 @@ static int conn_answer(libxl__egc *egc, pcid_conn *conn,
 
     libxl__gettimeofday(gc, &started);
     libxl__hostpci_perform(gc, &request, &reply);
-    log_request(gc, conn->client, conn, &request, &reply, &started);
     conn_send_reply(gc, conn, &id, &request, &reply);
+    log_request(gc, conn->client, conn, &request, &reply, &started);
     return 0;
 }
 

@@ -32,12 +32,14 @@
 #define MESSAGE_END "\r\n"
 
 /*
- * Sizes of the rings.  These fit into the one page that a channel has in
- * any case: a server with many channels needs no more than a page for
- * each.
+ * Sizes of the rings.  Requests fit into the one page that a channel has
+ * in any case.  Replies have two more: a list of thousands of devices
+ * takes a wait for the client whenever the ring is full, and with more
+ * pages, all the channels that a server can have would not fit into what
+ * Linux lets a domain share by default, 1024 pages.
  */
 #define RING_TO_SERVER 1024
-#define RING_TO_CLIENT 2048
+#define RING_TO_CLIENT 8192
 
 /* Bytes received in one go; what a peer can keep us busy with. */
 #define RECEIVE_BUDGET (16 * 1024)
