@@ -53,7 +53,7 @@ one_guest() {
     guest_run -w 60 bench true || stop "the guest does not come up"
     # Until it has brought them up, to take them away takes long.
     [ $# = 0 ] || wait_until 60 devices_are_up $# || stop "the guest's devices do not come up"
-    xl destroy bench
+    output=$(xl destroy bench 2>&1) || stop "destroy: $output"
 }
 devices_are_up() {
     domid=$(xl domid bench)

@@ -175,9 +175,31 @@ static size_t tx_pending(const libxl__vchan *vc)
     return vc->tx_used - vc->tx_done;
 }
 
+/* The peer has said something, or has had no occasion to until now. */
+static void note_heard(libxl__gc *gc, libxl__vchan *vc)
+{
+    if (vc->ao) libxl__gettimeofday(gc, &vc->heard);
+}
+
+/* In how many ms the peer will have been silent for too long */
+static int idle_left(libxl__gc *gc, const libxl__vchan *vc)
+{
+    struct timeval now, since;
+    int64_t ms;
+
+    if (libxl__gettimeofday(gc, &now)) return 0;
+    timersub(&now, &vc->heard, &since);
+    ms = since.tv_sec * 1000LL + since.tv_usec / 1000;
+    return ms >= vc->idle_ms ? 0 : ms < 0 ? vc->idle_ms : vc->idle_ms - ms;
+}
+
 /*
  * Once connected, what we wait for is room in the ring, or else that the
  * peer says something.  sent, received: whether there was any of that now.
+ *
+ * To set a timer wakes the event loop up once more.  So there is one for
+ * the silence of the peer, which looks when it ends at whether there was
+ * any, and not one for each message.
  */
 static void update_deadline(libxl__gc *gc, libxl__vchan *vc, bool sent,
                             bool received)
@@ -187,9 +209,14 @@ static void update_deadline(libxl__gc *gc, libxl__vchan *vc, bool sent,
     if (!vc->connected) return;
 
     vc->stalled = tx_pending(vc);
-    if (vc->stalled && (sent || !was_stalled))
-        set_deadline(gc, vc, vc->stall_ms);
-    else if (!vc->stalled && (received || was_stalled))
+    if (vc->stalled) {
+        if (sent || !was_stalled)
+            set_deadline(gc, vc, vc->stall_ms);
+        return;
+    }
+    if (received || was_stalled)
+        note_heard(gc, vc);
+    if (was_stalled)
         set_deadline(gc, vc, vc->idle_ms);
 }
 
@@ -443,7 +470,8 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
         if (libxenvchan_is_open(vc->ctrl) == 2)
             return 0;
         vc->connected = true;
-        update_deadline(gc, vc, false, true);
+        note_heard(gc, vc);
+        set_deadline(gc, vc, vc->idle_ms);
     }
 
     update_deadline(gc, vc, vchan_flush(vc), false);
@@ -525,8 +553,15 @@ static void vchan_deadline(libxl__egc *egc, libxl__ev_time *ev,
     if (rc == ERROR_ABORTED)
         return;
 
-    if (rc == ERROR_TIMEDOUT && vc->connected && !vc->stalled)
+    if (rc == ERROR_TIMEDOUT && vc->connected && !vc->stalled) {
+        int left = idle_left(gc, vc);
+
+        if (left || !vc->idle_ms) {
+            set_deadline(gc, vc, left);
+            return;
+        }
         rc = 0;
+    }
 
     libxl__ev_fd_deregister(gc, &vc->efd);
     vc->closed_callback(egc, vc, rc); /* must be last */
