@@ -81,7 +81,7 @@ bench_create() {
 
 bench_clients() {
     section clients
-    for round in 1 2 3 4 5; do
+    for round in 1 2 3; do
         bench clients "$E1000_BDF" $((500 * percent / 100 + 200)) 1 2 4 8 16 32 64 || stop "clients, round $round"
     done
 }
@@ -116,8 +116,8 @@ bench_daemon() {
 }
 
 if [ "$TOPOLOGY" = direct ]; then
-    bench_list 60
-    bench_create 1
+    bench_list 40
+    bench_create 25
     exit 0
 fi
 
@@ -130,9 +130,9 @@ section channel
 bench channel "$OWNER" "$E1000_BDF" "$(for_seconds 20)" 30 || stop "channel"
 if [ "$TOPOLOGY" = hwdom ]; then
     section rings
-    bench rings "$OWNER" "$(for_seconds 20)" 150000 1024 2048 4096 8192 16384 32768 65536 || stop "rings"
+    bench rings "$OWNER" "$(for_seconds 15)" 150000 1024 2048 4096 8192 16384 32768 65536 || stop "rings"
 fi
 owner kill "$(cat /run/serve.pid)"
 [ "$TOPOLOGY" != hwdom ] || bench_clients
-bench_list 40
-if [ "$TOPOLOGY" = loopback ]; then bench_create 60; else bench_create 1; fi
+bench_list 30
+if [ "$TOPOLOGY" = loopback ]; then bench_create 60; else bench_create 25; fi

@@ -103,7 +103,6 @@ static bool space(char c)
  */
 static const char *bad_shape(const char *text, size_t len, int depth_max)
 {
-    bool in_string = false;
     int depth = 0;
     size_t i;
 
@@ -114,16 +113,13 @@ static const char *bad_shape(const char *text, size_t len, int depth_max)
     for (i = 0; i < len; i++) {
         char c = text[i];
 
-        if (in_string) {
-            if (c == '\\') {
+        if (c == '"') {
+            while (++i < len && text[i] != '"') {
+                if (text[i] != '\\') continue;
                 if (!strncmp(text + i, "\\u0000", 6))
                     return "a NUL in a string";
                 i++;
-            } else if (c == '"') {
-                in_string = false;
             }
-        } else if (c == '"') {
-            in_string = true;
         } else if (c == '\'') {
             return "a single quote for a double one";
         } else if (c == '{' || c == '[') {
@@ -418,7 +414,6 @@ static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd)
 void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
 {
     size_t len = strlen(text), end = strlen(MESSAGE_END);
-    bool in_string = false;
     const char *p;
     char *to;
 
@@ -433,12 +428,17 @@ void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
      */
     to = vc->tx + vc->tx_used;
     for (p = text; *p; p++) {
-        if (!in_string && space(*p))
+        if (space(*p))
             continue;
-        if (*p == '"')
-            in_string = !in_string;
         *to++ = *p;
-        if (*p == '\\' && p[1])
+        if (*p != '"')
+            continue;
+        while (p[1] && p[1] != '"') {
+            *to++ = *++p;
+            if (*p == '\\' && p[1])
+                *to++ = *++p;
+        }
+        if (p[1])
             *to++ = *++p;
     }
     memcpy(to, MESSAGE_END, end);
