@@ -42,41 +42,41 @@ bench_list() {
     [ "$TOPOLOGY" != hwdom ] || umount /sys/bus/pci 2>/dev/null || umount /sys/bus
 }
 
-# one_guest NAME LIBRARIES XL [DEVICE...]: how long it takes to create it
-one_guest() {
-    guest_name=$1 guest_libraries=$2 guest_xl=$3
-    shift 3
-    guest_devices=
-    for bdf; do guest_devices="$guest_devices${guest_devices:+, }'$bdf'"; done
-    guest_config bench "pci = [ $guest_devices ]" 'passthrough = "enabled"'
-    bench once "$guest_name" LIBRARIES="$guest_libraries" "$guest_xl" create -q /run/bench.cfg || stop "create"
-    guest_run -w 60 bench true || stop "the guest does not come up"
-    # Until it has brought them up, to take them away takes long.
-    [ $# = 0 ] || wait_until 60 devices_are_up $# || stop "the guest's devices do not come up"
-    output=$(xl destroy bench 2>&1) || stop "destroy: $output"
-}
-devices_are_up() {
-    domid=$(xl domid bench)
-    owner_domid=$(xl pci-owner | cut -d' ' -f1)
-    case $owner_domid in *[!0-9]* | "") owner_domid=0 ;; esac
-    [ "$(xenstore-ls "/local/domain/$owner_domid/backend/pci/$domid/0" | grep -c '^state-[0-9]* = "3"\|^state = "4"')" -ge "$1" ]
-}
-
-bench_create() {
-    section create
-    end=$(($(cut -d. -f1 /proc/uptime) + $(for_seconds "$1")))
-    created=0
-    while [ "$created" -lt 2 ] || [ "$(cut -d. -f1 /proc/uptime)" -lt $end ]; do
-        one_guest patched-0 $PATCHED /bin/xl
-        # shellcheck disable=SC2086
-        one_guest patched-4 $PATCHED /bin/xl $FOUR
-        if [ "$TOPOLOGY" != hwdom ]; then
-            one_guest plain-0 $PLAIN $PLAIN_XL
-            # shellcheck disable=SC2086
-            one_guest plain-4 $PLAIN $PLAIN_XL $FOUR
-        fi
-        created=$((created + 1))
+# attach NAME LIBRARIES XL: how long it takes to attach each of the four devices to the guest,
+# which has brought up those before; and takes them back.
+attach() {
+    for bdf in $FOUR; do
+        bench once "$1" LIBRARIES="$2" "$3" pci-attach bench "$bdf" 2>/run/attach.log ||
+            stop "attach $bdf: $(cat /run/attach.log)"
+        wait_until 60 guest_is_done || stop "the guest does not bring up $bdf"
     done
+    for bdf in $FOUR; do
+        output=$(LD_LIBRARY_PATH=$2 "$3" pci-detach bench "$bdf" 2>&1) || stop "detach $bdf: $output"
+        wait_until 60 guest_has_given_up || stop "the guest does not give up $bdf"
+    done
+}
+guest_is_done() {
+    [ "$(xenstore-read "$backend/state" 2>/dev/null)" = 4 ] &&
+        [ "$(xenstore-read "/local/domain/$domid/device/pci/0/state" 2>/dev/null)" = 4 ]
+}
+# With the last device, libxl takes the backend away.
+guest_has_given_up() { ! xenstore-exists "$backend" || guest_is_done; }
+
+bench_attach() {
+    section attach
+    guest_start bench 'passthrough = "enabled"' || stop "no guest"
+    domid=$(xl domid bench)
+    owner_domid=0
+    [ "$TOPOLOGY" != hwdom ] || owner_domid=1
+    backend=/local/domain/$owner_domid/backend/pci/$domid/0
+    end=$(($(cut -d. -f1 /proc/uptime) + $(for_seconds "$1")))
+    rounds=0
+    while [ "$rounds" -lt 2 ] || [ "$(cut -d. -f1 /proc/uptime)" -lt $end ]; do
+        attach patched $PATCHED /bin/xl
+        [ "$TOPOLOGY" = hwdom ] || attach plain $PLAIN $PLAIN_XL
+        rounds=$((rounds + 1))
+    done
+    output=$(xl destroy bench 2>&1) || stop "destroy: $output"
 }
 
 bench_clients() {
@@ -117,7 +117,7 @@ bench_daemon() {
 
 if [ "$TOPOLOGY" = direct ]; then
     bench_list 40
-    bench_create 25
+    bench_attach 30
     exit 0
 fi
 
@@ -135,4 +135,4 @@ fi
 owner kill "$(cat /run/serve.pid)"
 [ "$TOPOLOGY" != hwdom ] || bench_clients
 bench_list 30
-if [ "$TOPOLOGY" = loopback ]; then bench_create 60; else bench_create 25; fi
+if [ "$TOPOLOGY" = loopback ]; then bench_attach 60; else bench_attach 30; fi
