@@ -13,7 +13,7 @@ SECONDS ?= 600
 
 .NOTPARALLEL:
 .PHONY: help deps tree refresh port series check-series unit fuzz build demo \
-	shell scenario check clean distclean
+	shell scenario bench check clean distclean
 
 help:
 	@echo 'make demo          the main job, shown: real Xen in an emulator, devices owned'
@@ -22,6 +22,7 @@ help:
 	@echo
 	@echo 'make shell         a prompt in Dom0 (TOPOLOGY=direct, loopback, hwdom, hwdom+flask)'
 	@echo 'make scenario SCENARIO=FILE   run your own file there (TOPOLOGY=...)'
+	@echo 'make bench         measure what it costs, in ten minutes; a table, plots'
 	@echo
 	@echo 'make tree          .build/tree: Xen with one git commit per patch'
 	@echo 'make refresh       write commits and edits made there back to the stack'
@@ -75,6 +76,9 @@ scenario: build
 	@test -n '$(SCENARIO)' || { \
 		echo 'make scenario: which one?  SCENARIO=FILE' >&2; exit 1; }
 	@$(RUN) testbed/run $(TOPOLOGY) $(SCENARIO)
+
+bench: build
+	@$(RUN) scripts/bench
 
 check: tree
 	@$(RUN) scripts/check

@@ -56,8 +56,22 @@ compile_helpers() {
     # shellcheck disable=SC2086
     {
         gcc $flags -pthread -o "$to/threads" "$testbed/src/threads.c" $links -lxenlight -lxentoollog &&
-        gcc $flags -o "$to/load" "$testbed/src/load.c" $links -lxenlight -lxentoollog
+        gcc $flags -o "$to/load" "$testbed/src/load.c" $links -lxenlight -lxentoollog &&
+        compile_bench "$patched" "$to/bench"
     }
+}
+
+# bench uses what libxenlight has inside, so it has its own copy of it.
+compile_bench() {
+    local light=$1/libs/light lib libraries=
+    for lib in xenguest xenctrl xenstore xenhypfs xenevtchn xengnttab xenvchan xentoollog xentoolcore; do
+        libraries="$libraries -l$lib"
+    done
+    # shellcheck disable=SC2046,SC2086
+    gcc $flags -D__XEN_TOOLS__ -Wno-attribute-warning -include "$1/config.h" -isystem "$light" \
+        $(pkg-config --cflags libnl-route-3.0) -o "$2" "$testbed/src/bench.c" "$light/libxenlight.a" \
+        $links $libraries -Wl,--as-needed -lyajl -ljson-c -luuid -lutil -lrt -pthread \
+        $(pkg-config --libs libnl-3.0 libnl-route-3.0)
 }
 
 find_kernel() {
@@ -124,7 +138,7 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,ask,vchan-pipe,lend-ports,take-dom-exc,edu,threads,load,hostile}
+        "$build"/helpers/{agent,remote,ask,vchan-pipe,lend-ports,take-dom-exc,edu,threads,load,hostile,bench}
     cp "$build/helpers/hwdom-flags.so" "$root/lib/"
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
     cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"

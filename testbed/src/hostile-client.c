@@ -264,7 +264,7 @@ static void play_cons_ahead(void)
 
 static void play_cons_back(void)
 {
-    chan->read.shr->cons -= 2048;
+    chan->read.shr->cons -= 1u << chan->read.order;
     send_line(LS);
     notify();
     printf(wait_closed(2 * LONG_MS) ? "closed\n" : "nothing\n");

@@ -78,7 +78,23 @@ static int write_sbdf(libxl__gc *gc, libxl__hostpci_reply *reply,
                       GCSPRINTF(LIBXL__SBDF_FMT, LIBXL__SBDF_ARG(*sbdf)));
 }
 
-/* Reads an attribute of a device. */
+static int check_device(libxl__gc *gc, libxl__hostpci_reply *reply,
+                        const libxl__pci_sbdf *sbdf)
+{
+    const char *path = device_path(gc, sbdf, NULL);
+    struct stat st;
+
+    if (!lstat(path, &st))
+        return 0;
+
+    if (errno == ENOENT)
+        FAIL(NO_DEVICE, errno, "Couldn't lstat %s", path);
+    else
+        FAIL(FAILED, errno, "Couldn't lstat %s", path);
+    return ERROR_FAIL;
+}
+
+/* Reads an attribute of a device; if that fails, says whether it is there. */
 static int read_attribute(libxl__gc *gc, libxl__hostpci_reply *reply,
                           const libxl__pci_sbdf *sbdf, const char *name,
                           char buf[ATTRIBUTE_MAX])
@@ -89,7 +105,11 @@ static int read_attribute(libxl__gc *gc, libxl__hostpci_reply *reply,
 
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        FAIL(FAILED, errno, "Couldn't open %s", path);
+        int errnoval = errno;
+
+        rc = check_device(gc, reply, sbdf);
+        if (rc) goto out;
+        FAIL(FAILED, errnoval, "Couldn't open %s", path);
         rc = ERROR_FAIL;
         goto out;
     }
@@ -120,22 +140,6 @@ static int path_exists(libxl__gc *gc, libxl__hostpci_reply *reply,
         return ERROR_FAIL;
     }
     return 0;
-}
-
-static int check_device(libxl__gc *gc, libxl__hostpci_reply *reply,
-                        const libxl__pci_sbdf *sbdf)
-{
-    const char *path = device_path(gc, sbdf, NULL);
-    struct stat st;
-
-    if (!lstat(path, &st))
-        return 0;
-
-    if (errno == ENOENT)
-        FAIL(NO_DEVICE, errno, "Couldn't lstat %s", path);
-    else
-        FAIL(FAILED, errno, "Couldn't lstat %s", path);
-    return ERROR_FAIL;
 }
 
 static int check_pciback(libxl__gc *gc, libxl__hostpci_reply *reply)
@@ -444,7 +448,6 @@ static void do_read_hex(libxl__gc *gc,
 {
     uint32_t value;
 
-    if (check_device(gc, reply, &request->sbdf)) return;
     if (request->attr == LIBXL__HOSTPCI_ATTR_GSI
         ? read_gsi(gc, reply, &request->sbdf, &value)
         : read_number(gc, reply, &request->sbdf, request->attr, &value))
@@ -498,8 +501,7 @@ static void do_read_resources(libxl__gc *gc,
                               const libxl__hostpci_request *request,
                               libxl__hostpci_reply *reply)
 {
-    if (!check_device(gc, reply, &request->sbdf))
-        read_resources(gc, reply, &request->sbdf, &reply->access);
+    read_resources(gc, reply, &request->sbdf, &reply->access);
 }
 
 static void do_write(libxl__gc *gc, const libxl__hostpci_request *request,

@@ -189,25 +189,37 @@ static int errno_value(const char *name)
  * Values that are not JSON
  */
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+}
+
+/* By hand: a list can be of thousands, and is parsed at both ends. */
 bool libxl__pci_sbdf_parse(const char *s, libxl__pci_sbdf *sbdf_r)
 {
     static const char form[] = "hhhh:hh:hh.h";
-    unsigned domain, bus, dev, func;
-    int i;
+    unsigned fields[4] = { 0 };
+    int i, digit, field = 0;
 
-    for (i = 0; form[i]; i++)
-        if (form[i] == 'h' ? !s[i] || !strchr("0123456789abcdef", s[i])
-                           : s[i] != form[i])
-            return false;
+    for (i = 0; form[i]; i++) {
+        if (form[i] == 'h') {
+            digit = hex_digit(s[i]);
+            if (digit < 0) return false;
+            fields[field] = fields[field] << 4 | digit;
+        } else {
+            if (s[i] != form[i]) return false;
+            field++;
+        }
+    }
     if (s[i])
         return false;
-
-    if (sscanf(s, "%4x:%2x:%2x.%1x", &domain, &bus, &dev, &func) != 4)
-        return false;
-    if (dev > 0x1f || func > 7)
+    if (fields[2] > 0x1f || fields[3] > 7)
         return false;
 
-    *sbdf_r = (libxl__pci_sbdf){ domain, bus, dev, func };
+    *sbdf_r = (libxl__pci_sbdf){ fields[0], fields[1], fields[2],
+                                 fields[3] };
     return true;
 }
 
@@ -493,14 +505,8 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
               const libxl__hostpci_reply *reply)
 {
     libxl__json_object *o;
-    int i;
 
     switch (request->command) {
-    case LIBXL__HOSTPCI_LS:
-        o = make_array(gc);
-        for (i = 0; i < reply->num_sbdfs; i++)
-            flexarray_append(o->u.array, make_sbdf(gc, &reply->sbdfs[i]));
-        return o;
     case LIBXL__HOSTPCI_EXISTS:
         return make_bool(gc, reply->exists);
     case LIBXL__HOSTPCI_READ_HEX:
@@ -539,18 +545,66 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
         return o;
     case LIBXL__HOSTPCI_WRITE:
     case LIBXL__HOSTPCI_RESET:
+    case LIBXL__HOSTPCI_LS: /* encode_list */
     case LIBXL__HOSTPCI_COMMANDS:
         break;
     }
     return make_map(gc);
 }
 
+static char *put_hex(char *to, unsigned value, int digits)
+{
+    while (digits--)
+        *to++ = "0123456789abcdef"[value >> 4 * digits & 0xf];
+    return to;
+}
+
+/*
+ * A list is written as text at once.  Of thousands of devices, the objects
+ * would take many times the memory; and the gc searches all that it has for
+ * each that is added.
+ */
+static char *encode_list(libxl__gc *gc, int64_t id,
+                         const libxl__hostpci_reply *reply)
+{
+    static const char begin[] = "{\"" PCID_MSG_RETURN "\":[";
+    static const char sbdf[] = "\"0000:00:00.0\",";
+    static const char end[] = "],\"" PCID_MSG_ID "\":";
+    size_t size = sizeof(begin) + reply->num_sbdfs * strlen(sbdf)
+        + sizeof(end) + sizeof("9223372036854775807}");
+    char *text = libxl__malloc(gc, size), *p = text;
+    int i;
+
+    p = stpcpy(p, begin);
+    for (i = 0; i < reply->num_sbdfs; i++) {
+        const libxl__pci_sbdf *s = &reply->sbdfs[i];
+
+        if (i) *p++ = ',';
+        *p++ = '"';
+        p = put_hex(p, s->domain, 4);
+        *p++ = ':';
+        p = put_hex(p, s->bus, 2);
+        *p++ = ':';
+        p = put_hex(p, s->dev, 2);
+        *p++ = '.';
+        p = put_hex(p, s->func, 1);
+        *p++ = '"';
+    }
+    p = stpcpy(p, end);
+    snprintf(p, text + size - p, "%"PRId64"}", id);
+    return text;
+}
+
 char *libxl__pcid_encode_reply(libxl__gc *gc, const int64_t *id,
                                const libxl__hostpci_request *request,
                                const libxl__hostpci_reply *reply)
 {
-    libxl__json_object *msg = make_map(gc);
+    libxl__json_object *msg;
 
+    if (!reply->class && request->command == LIBXL__HOSTPCI_LS)
+        return encode_list(gc, *id, reply);
+
+    msg = make_map(gc);
     if (reply->class)
         json_add(gc, msg, PCID_MSG_ERROR, encode_error(gc, reply));
     else

@@ -486,10 +486,10 @@ static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
     op->id = client->next_id++;
     op->sent = true;
     libxl__gettimeofday(gc, &op->started);
-    LOG(DEBUG, "to domain %u: %"PRId64", %s", client->owner, op->id,
-        op_text(gc, op));
     text = libxl__pcid_encode_request(gc, op->id, &op->request);
     libxl__vchan_send(gc, &client->vc, text);
+    LOG(DEBUG, "to domain %u: %"PRId64", %s", client->owner, op->id,
+        op_text(gc, op));
     return;
 
  out:

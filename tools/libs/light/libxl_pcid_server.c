@@ -464,6 +464,8 @@ static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
 static int conn_offer(libxl__gc *gc, pcid_conn *conn);
 static int conn_message(libxl__egc *egc, libxl__vchan *vc,
                         const libxl__json_object *msg, const char *why);
+static int conn_answer(libxl__egc *egc, pcid_conn *conn,
+                       const libxl__json_object *msg, const char *why);
 static void conn_closed(libxl__egc *egc, libxl__vchan *vc, int rc);
 static void work_start(libxl__egc *egc, pcid_conn *conn, int64_t id,
                        const libxl__hostpci_request *request);
@@ -741,15 +743,25 @@ static int conn_message(libxl__egc *egc, libxl__vchan *vc,
 {
     EGC_GC;
     pcid_conn *conn = CONTAINER_OF(vc, *conn, vc);
+    int rc;
+
+    rc = conn_answer(egc, conn, msg, why);
+
+    /* The client has what it needs of it, and is not to wait for this. */
+    conn_remove_path(gc, conn);
+    return rc;
+}
+
+static int conn_answer(libxl__egc *egc, pcid_conn *conn,
+                       const libxl__json_object *msg, const char *why)
+{
+    EGC_GC;
     libxl__hostpci_request request;
     libxl__hostpci_reply reply = { 0 };
     struct timeval started;
     bool has_id;
     int64_t id;
     int rc;
-
-    /* The client has what it needs of it. */
-    conn_remove_path(gc, conn);
 
     if (!msg) {
         LOG_CONN(WARN, conn, "not a message: %s; closing", why);
@@ -774,8 +786,8 @@ static int conn_message(libxl__egc *egc, libxl__vchan *vc,
 
     libxl__gettimeofday(gc, &started);
     libxl__hostpci_perform(gc, &request, &reply);
-    log_request(gc, conn->client, conn, &request, &reply, &started);
     conn_send_reply(gc, conn, &id, &request, &reply);
+    log_request(gc, conn->client, conn, &request, &reply, &started);
     return 0;
 }
 

@@ -32,12 +32,14 @@
 #define MESSAGE_END "\r\n"
 
 /*
- * Sizes of the rings.  These fit into the one page that a channel has in
- * any case: a server with many channels needs no more than a page for
- * each.
+ * Sizes of the rings.  Requests fit into the one page that a channel has
+ * in any case.  Replies have two more: a list of thousands of devices
+ * takes a wait for the client whenever the ring is full, and with more
+ * pages, all the channels that a server can have would not fit into what
+ * Linux lets a domain share by default, 1024 pages.
  */
 #define RING_TO_SERVER 1024
-#define RING_TO_CLIENT 2048
+#define RING_TO_CLIENT 8192
 
 /* Bytes received in one go; what a peer can keep us busy with. */
 #define RECEIVE_BUDGET (16 * 1024)
@@ -101,7 +103,6 @@ static bool space(char c)
  */
 static const char *bad_shape(const char *text, size_t len, int depth_max)
 {
-    bool in_string = false;
     int depth = 0;
     size_t i;
 
@@ -112,16 +113,13 @@ static const char *bad_shape(const char *text, size_t len, int depth_max)
     for (i = 0; i < len; i++) {
         char c = text[i];
 
-        if (in_string) {
-            if (c == '\\') {
+        if (c == '"') {
+            while (++i < len && text[i] != '"') {
+                if (text[i] != '\\') continue;
                 if (!strncmp(text + i, "\\u0000", 6))
                     return "a NUL in a string";
                 i++;
-            } else if (c == '"') {
-                in_string = false;
             }
-        } else if (c == '"') {
-            in_string = true;
         } else if (c == '\'') {
             return "a single quote for a double one";
         } else if (c == '{' || c == '[') {
@@ -173,9 +171,31 @@ static size_t tx_pending(const libxl__vchan *vc)
     return vc->tx_used - vc->tx_done;
 }
 
+/* The peer has said something, or has had no occasion to until now. */
+static void note_heard(libxl__gc *gc, libxl__vchan *vc)
+{
+    if (vc->ao) libxl__gettimeofday(gc, &vc->heard);
+}
+
+/* In how many ms the peer will have been silent for too long */
+static int idle_left(libxl__gc *gc, const libxl__vchan *vc)
+{
+    struct timeval now, since;
+    int64_t ms;
+
+    if (libxl__gettimeofday(gc, &now)) return 0;
+    timersub(&now, &vc->heard, &since);
+    ms = since.tv_sec * 1000LL + since.tv_usec / 1000;
+    return ms >= vc->idle_ms ? 0 : ms < 0 ? vc->idle_ms : vc->idle_ms - ms;
+}
+
 /*
  * Once connected, what we wait for is room in the ring, or else that the
  * peer says something.  sent, received: whether there was any of that now.
+ *
+ * To set a timer wakes the event loop up once more.  So there is one for
+ * the silence of the peer, which looks when it ends at whether there was
+ * any, and not one for each message.
  */
 static void update_deadline(libxl__gc *gc, libxl__vchan *vc, bool sent,
                             bool received)
@@ -185,9 +205,14 @@ static void update_deadline(libxl__gc *gc, libxl__vchan *vc, bool sent,
     if (!vc->connected) return;
 
     vc->stalled = tx_pending(vc);
-    if (vc->stalled && (sent || !was_stalled))
-        set_deadline(gc, vc, vc->stall_ms);
-    else if (!vc->stalled && (received || was_stalled))
+    if (vc->stalled) {
+        if (sent || !was_stalled)
+            set_deadline(gc, vc, vc->stall_ms);
+        return;
+    }
+    if (received || was_stalled)
+        note_heard(gc, vc);
+    if (was_stalled)
         set_deadline(gc, vc, vc->idle_ms);
 }
 
@@ -389,7 +414,6 @@ static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd)
 void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
 {
     size_t len = strlen(text), end = strlen(MESSAGE_END);
-    bool in_string = false;
     const char *p;
     char *to;
 
@@ -404,12 +428,17 @@ void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
      */
     to = vc->tx + vc->tx_used;
     for (p = text; *p; p++) {
-        if (!in_string && space(*p))
+        if (space(*p))
             continue;
-        if (*p == '"')
-            in_string = !in_string;
         *to++ = *p;
-        if (*p == '\\' && p[1])
+        if (*p != '"')
+            continue;
+        while (p[1] && p[1] != '"') {
+            *to++ = *++p;
+            if (*p == '\\' && p[1])
+                *to++ = *++p;
+        }
+        if (p[1])
             *to++ = *++p;
     }
     memcpy(to, MESSAGE_END, end);
@@ -441,7 +470,8 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
         if (libxenvchan_is_open(vc->ctrl) == 2)
             return 0;
         vc->connected = true;
-        update_deadline(gc, vc, false, true);
+        note_heard(gc, vc);
+        set_deadline(gc, vc, vc->idle_ms);
     }
 
     update_deadline(gc, vc, vchan_flush(vc), false);
@@ -523,8 +553,15 @@ static void vchan_deadline(libxl__egc *egc, libxl__ev_time *ev,
     if (rc == ERROR_ABORTED)
         return;
 
-    if (rc == ERROR_TIMEDOUT && vc->connected && !vc->stalled)
+    if (rc == ERROR_TIMEDOUT && vc->connected && !vc->stalled) {
+        int left = idle_left(gc, vc);
+
+        if (left || !vc->idle_ms) {
+            set_deadline(gc, vc, left);
+            return;
+        }
         rc = 0;
+    }
 
     libxl__ev_fd_deregister(gc, &vc->efd);
     vc->closed_callback(egc, vc, rc); /* must be last */

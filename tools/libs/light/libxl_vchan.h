@@ -78,6 +78,7 @@ struct libxl__vchan {
     libxl__ev_time deadline;
     bool connected;       /* the peer has been seen on the channel */
     bool stalled;         /* the deadline is that of data to be taken */
+    struct timeval heard; /* when the peer has last said something */
     bool broken;          /* nothing can be sent any more */
     char *rx;             /* bytes received, not yet a message */
     size_t rx_used, rx_size, rx_scanned;
