@@ -2,6 +2,7 @@
 # topologies: loopback hwdom
 # needs: packages
 # needs: libvirt
+# memory: 1024M
 #
 # The distribution's libvirt with the libxenlight of the rebuilt packages, which is all
 # that its Xen driver knows.  What it asks libxl to do with a device, the owner does.  But
@@ -11,7 +12,7 @@
 PATH=/opt/distribution/bin:$PATH
 new_xl=$(ls -d /usr/lib/xen-*/bin/xl)
 
-vm() { virsh -q -c xen:///system "$@"; }
+vm() { timeout 60 virsh -q -c xen:///system "$@"; }
 assignable() { xl pci-assignable-list 2>&1; }
 edu_is_assignable() { [ "$(assignable)" = "$EDU_BDF " ]; }
 # Requests that the daemon was sent since the last time
