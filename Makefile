@@ -13,7 +13,7 @@ SECONDS ?= 600
 
 .NOTPARALLEL:
 .PHONY: help deps tree refresh port series check-series unit fuzz build demo \
-	shell scenario bench check clean distclean
+	shell scenario bench check deb check-deb clean distclean
 
 help:
 	@echo 'make demo          the main job, shown: real Xen in an emulator, devices owned'
@@ -30,6 +30,8 @@ help:
 	@echo 'make fuzz          the fuzzers, for long (SECONDS=600 or RUNS=...); coverage'
 	@echo 'make check-series  style, build and unit tests of each patch'
 	@echo 'make series        mails for git send-email (DIR=.build/mails)'
+	@echo "make deb           the distribution's xen packages with the series: .build/deb"
+	@echo "make check-deb     these, with the distribution's own xl and libvirt"
 	@echo 'make port BASE=... move the tree to another Xen; then make refresh'
 	@echo
 	@echo 'make deps          install the Debian packages that all this needs'
@@ -82,6 +84,13 @@ bench: build
 
 check: tree
 	@$(RUN) scripts/check
+
+deb: tree
+	@$(RUN) scripts/deps --for deb
+	@$(RUN) scripts/deb
+
+check-deb: deb build
+	@$(RUN) scripts/check-deb
 
 # Work in .build/tree that is not in the stack is nowhere else: it stays.
 clean:

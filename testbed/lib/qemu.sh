@@ -54,11 +54,12 @@ choose_topology() {
     [ -e "$out/base.cpio" ] || die "nothing to boot: run testbed/build first"
 }
 
-# boot_arguments INITRD; $policy, if set, is another FLASK policy than the built one.
+# boot_arguments INITRD; $policy, if set, is another FLASK policy than the built one, and
+# $dom0_memory another size.
 boot_arguments() {
     # Unless rodata=off, the kernel checks all its page tables: half a second.
     local dom0="console=hvc0 quiet rodata=off ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant"
-    local xen=$xen_options modules=''
+    local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''
     case $topology in
         hwdom) xen="$xen hardware_dom=1" dom0="$dom0 pci=off" ;;
     esac
