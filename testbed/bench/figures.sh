@@ -48,19 +48,15 @@ attach() {
     for bdf in $FOUR; do
         bench once "$1" LIBRARIES="$2" "$3" pci-attach bench "$bdf" 2>/run/attach.log ||
             stop "attach $bdf: $(cat /run/attach.log)"
-        wait_until 60 guest_is_done || stop "the guest does not bring up $bdf"
+        wait_until 60 guest_settled bench || stop "the guest does not bring up $bdf"
     done
     for bdf in $FOUR; do
         output=$(LD_LIBRARY_PATH=$2 "$3" pci-detach bench "$bdf" 2>&1) || stop "detach $bdf: $output"
         wait_until 60 guest_has_given_up || stop "the guest does not give up $bdf"
     done
 }
-guest_is_done() {
-    [ "$(xenstore-read "$backend/state" 2>/dev/null)" = 4 ] &&
-        [ "$(xenstore-read "/local/domain/$domid/device/pci/0/state" 2>/dev/null)" = 4 ]
-}
 # With the last device, libxl takes the backend away.
-guest_has_given_up() { ! xenstore-exists "$backend" || guest_is_done; }
+guest_has_given_up() { ! xenstore-exists "$backend" || guest_settled bench; }
 
 bench_attach() {
     section attach

@@ -99,6 +99,10 @@ if [ "$TOPOLOGY" = hwdom ]; then
 fi
 
 # What it does by hand in its own part of xenstore
+asked="/local/domain/$OWNER/data/pcid/00/by-hand"
+owner xenstore-write "$asked" requested
+is "a directory that is no domain's: xl works" "$(xl pci-assignable-list)" "$E1000_BDF "
+is "a directory that is no domain's: nothing is made for it" "$(owner xenstore-read "$asked")" requested
 owner xenstore-rm "/local/domain/$OWNER/data/pcid"
 wiped() { owner grep -q "/local/domain/$OWNER/data/pcid has been removed" /var/log/xen/xlpcid.log; }
 ok "its nodes removed: the daemon notices" wait_until 10 wiped
