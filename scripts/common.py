@@ -176,6 +176,15 @@ def write_if_changed(path, data, executable=None):
     return not same
 
 
+def base_used():
+    """The Xen that .build/tree is on, in words; "" if there is none yet."""
+    try:
+        with open(os.path.join(BUILD, "base-used"), encoding="utf-8") as used:
+            return used.read().strip()
+    except FileNotFoundError:
+        return ""
+
+
 def older_than(path, seconds):
     try:
         return time.time() - os.stat(path).st_mtime > seconds
