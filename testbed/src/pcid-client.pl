@@ -1005,7 +1005,7 @@ for my $t (
 is(said(call($c, 'exists', dir_id => 'pci_devices', sbdf => $dev)), 'true',
    'the other connections are as they were');
 
-# --- Section 2.2 and 2.3: the end
+# --- Section 2.2 and 2.4: the end
 
 is(step('driver_bind', driver => $driver), '{}',
    'the device gets its driver back');

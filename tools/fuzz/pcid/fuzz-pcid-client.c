@@ -15,6 +15,8 @@
  *   %.   what there is to send is sent, and everybody runs
  *   %g   the greeting, as it should be
  *   %o   the owner offers a channel; done by the first of what is sent, too
+ *   %S   it has made a channel in advance, and says so
+ *   %N TEXT  that channel has the name TEXT, it says
  *   %r TEXT  the owner refuses, for that reason
  *   %v TEXT  the owner writes TEXT to the node that asks
  *   %R   it removes that node               %D    it removes its directory
@@ -34,6 +36,7 @@
 #define OWNER 3
 #define OTHER 5 /* a backend that is not designated */
 #define OPS   16
+#define SPARE "@1" /* the channel that is made in advance */
 
 static libxl_ctx *ctx;
 static raw_peer peer;
@@ -260,16 +263,23 @@ static const char *directory(int owner)
     return path;
 }
 
+static const char *asked_of(int owner)
+{
+    static char path[64];
+    const char *name;
+    int i;
+
+    for (i = 0; (name = store_child(directory(owner), i)); i++)
+        if (strcmp(name, SPARE)) break;
+    if (!name) return NULL;
+    snprintf(path, sizeof(path), "%s/%s", directory(owner), name);
+    return path;
+}
+
 /* The node in which a channel is asked for, and in which domain */
 static const char *asked(int *owner_r)
 {
-    static char path[64];
-    const char *name = store_child(directory(*owner_r = OWNER), 0);
-
-    if (!name) name = store_child(directory(*owner_r = OTHER), 0);
-    if (!name) return NULL;
-    snprintf(path, sizeof(path), "%s/%s", directory(*owner_r), name);
-    return path;
+    return asked_of(*owner_r = OWNER) ?: asked_of(*owner_r = OTHER);
 }
 
 static void answer(const char *text)
@@ -290,6 +300,17 @@ static void offer(void)
     fuzz_check(raw_listen(&peer, owner, 0, path));
     answer(PCID_XS_OFFERED);
     world_settle();
+}
+
+static void make_spare(void)
+{
+    char path[64];
+
+    if (peer.ctrl) return;
+    last_id = -1;
+    snprintf(path, sizeof(path), "%s/%s", directory(OWNER), SPARE);
+    fuzz_check(raw_listen(&peer, OWNER, 0, path));
+    store_put(directory(OWNER), SPARE);
 }
 
 /* What the client sends is always a request. */
@@ -369,6 +390,8 @@ static void action(fuzz_input *in, int what)
         in->len += sizeof(greeting) - 1;
         break;
     case 'o': offer(); break;
+    case 'S': make_spare(); break;
+    case 'N': store_put(directory(OWNER), fuzz_line(in)); break;
     case 'r':
         snprintf(text, sizeof(text), "%s%s", PCID_XS_REFUSED, fuzz_line(in));
         answer(text);
@@ -424,6 +447,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     const char *path;
+    char spare[64];
     int i, owner;
 
     faults_clear();
@@ -439,6 +463,8 @@ static void tear_down(void)
     raw_close(&peer);
     while ((path = asked(&owner)))
         store_rm(path);
+    snprintf(spare, sizeof(spare), "%s/%s", directory(OWNER), SPARE);
+    store_rm(spare);
     put_directories();
     world_settle();
     fuzz_clean();

@@ -13,6 +13,7 @@
  *   %.   what there is to send is sent, and everybody runs
  *   %q   the client no longer takes replies; or takes them again
  *   %x   it closes the connection           %k    it is killed
+ *   %c   if it is not connected, it takes the spare channel of its domain
  *   %n NAME  it asks for one more channel, of that name
  *   %w PATH VALUE  it writes to a node below the server's directory
  *   %d PATH  it removes one
@@ -136,6 +137,7 @@ static struct client {
     raw_peer peer;
     int domid;
     bool deaf, greeted, ended;
+    bool spare; /* its channel was made in advance */
     bool unsure; /* we no longer know what the server was sent */
     int num_requests, lines, replies;
     struct request requests[REQUESTS];
@@ -155,6 +157,7 @@ static void client_reset(struct client *c)
 {
     raw_close(&c->peer);
     c->deaf = c->greeted = c->ended = c->unsure = c->cr = false;
+    c->spare = false;
     forget_requests(c);
     c->len = 0;
 }
@@ -310,6 +313,21 @@ static void open_channel(struct client *c)
     if (refusal) c->peer.ctrl = NULL;
 }
 
+static void take_spare(struct client *c)
+{
+    char path[64];
+    const char *name;
+
+    if (c->peer.ctrl) return;
+    client_reset(c);
+    snprintf(path, sizeof(path), BASE "/%d", c->domid);
+    name = store_get(path);
+    if (!name || !*name) return;
+    c->peer = (raw_peer){ .domid = c->domid };
+    snprintf(c->peer.path, sizeof(c->peer.path), "%s/%s", path, name);
+    c->spare = raw_open(&c->peer, OWNER);
+}
+
 /*
  * To connect takes as long as several requests.  So each input finds client 0
  * connected, and its first request answered; it connects again only if an
@@ -430,6 +448,7 @@ static void action(fuzz_input *in, struct client *c, int what)
         raw_kill(&c->peer);
         client_reset(c);
         break;
+    case 'c': take_spare(c); break;
     case 'n':
         snprintf(line, sizeof(line), "%d/%s requested", c->domid,
                  fuzz_line(in));
@@ -544,14 +563,21 @@ static void set_up(void)
     fuzz_ready();
 }
 
+/* All but the spare channel */
 static void clear_directory(const char *path)
 {
     char child[256];
     const char *name;
+    int i;
 
-    while ((name = store_child(path, 0))) {
+    for (i = 0; (name = store_child(path, i)); ) {
+        if (!strcmp(name, store_get(path))) {
+            i++;
+            continue;
+        }
         snprintf(child, sizeof(child), "%s/%s", path, name);
         store_rm(child);
+        i = 0;
     }
 }
 
@@ -569,7 +595,7 @@ static void tear_down(void)
     }
     /* It ends when it is told to, and only then. */
     fuzz_check(server.running != stopped);
-    if (faulty || stopped || !is_as_connected(&clients[0]))
+    if (faulty || stopped || clients[0].spare || !is_as_connected(&clients[0]))
         client_reset(&clients[0]);
     for (i = 1; i < CLIENTS; i++)
         client_reset(&clients[i]);

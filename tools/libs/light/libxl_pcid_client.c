@@ -13,7 +13,8 @@
  *     state       what it has                 what it waits for
  *
  *     IDLE        nothing                     an op
- *       |  client_connect(): asks in xenstore for a channel
+ *       |  client_connect(): takes the spare channel, and is GREETING, or
+ *       |                    asks in xenstore for one
  *     ASKING      path, watch                 the answer to appear
  *       |  client_answer(): connects to the channel
  *     GREETING    vc                          the greeting
@@ -157,12 +158,34 @@ static char *server_path(libxl__gc *gc, libxl_domid owner)
     return GCSPRINTF("/local/domain/%u/%s", owner, PCID_XS_DIR);
 }
 
-/* Asks for a channel.  What it returns has been logged. */
-static int client_ask(libxl__gc *gc, libxl__pcid_client *client)
+/*
+ * The channel that the server has made in advance, or NULL.  *running_r:
+ * whether there is what it keeps for our domain while it runs.
+ */
+static const char *client_spare(libxl__gc *gc, const char *dir,
+                                bool *running_r)
+{
+    const char *name = libxl__xs_read(gc, XBT_NULL, dir), *p;
+
+    *running_r = name;
+    if (!name || !*name || strlen(name) > PCID_CONN_NAME_MAX)
+        return NULL;
+    for (p = name; *p; p++)
+        if (!CTYPE(isalnum, *p) && !strchr("-_@", *p))
+            return NULL;
+    return GCSPRINTF("%s/%s", dir, name);
+}
+
+/*
+ * Asks for a channel.  running: the server was, a moment ago.  What it
+ * returns has been logged.
+ */
+static int client_ask(libxl__gc *gc, libxl__pcid_client *client,
+                      bool running)
 {
     const char *dir = server_path(gc, client->owner);
 
-    if (!libxl__xs_read(gc, XBT_NULL, dir)) {
+    if (!running && !libxl__xs_read(gc, XBT_NULL, dir)) {
         if (errno == ENOENT)
             LOG(ERROR, "domain %u is designated as the owner of the PCI"
                 " devices, but xl pcid does not run there: start it, or"
@@ -193,6 +216,8 @@ static int op_decode(libxl__hostpci_op *op, const libxl__json_object *msg)
 }
 
 static void client_connect(libxl__egc *egc, libxl__pcid_client *client);
+static int client_open(libxl__gc *gc, libxl__pcid_client *client,
+                       const char *path);
 static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
                           const char *watch_path, const char *event_path);
 static int client_message(libxl__egc *egc, libxl__vchan *vc,
@@ -284,7 +309,9 @@ static void client_connect(libxl__egc *egc, libxl__pcid_client *client)
     EGC_GC;
     uint8_t name[PCID_CONN_NAME_MAX / 2];
     char hex[PCID_CONN_NAME_MAX + 1];
+    const char *dir, *spare;
     uint32_t self;
+    bool running;
     int i, rc;
 
     assert(client->state == IDLE);
@@ -299,17 +326,21 @@ static void client_connect(libxl__egc *egc, libxl__pcid_client *client)
 
     rc = libxl__get_domid(gc, &self);
     if (rc) goto out;
+    dir = GCSPRINTF("%s/%u", server_path(gc, client->owner), self);
+
+    /* Somebody else may be quicker. */
+    spare = client_spare(gc, dir, &running);
+    if (spare && !client_open(gc, client, spare))
+        return;
+
     rc = libxl__random_bytes(gc, name, sizeof(name));
     if (rc) goto out;
     for (i = 0; i < sizeof(name); i++)
         sprintf(hex + 2 * i, "%02x", name[i]);
 
-    client->path = libxl__strdup(NOGC,
-                                 GCSPRINTF("%s/%u/%s",
-                                           server_path(gc, client->owner),
-                                           self, hex));
+    client->path = libxl__strdup(NOGC, GCSPRINTF("%s/%s", dir, hex));
     client->state = ASKING;
-    rc = client_ask(gc, client);
+    rc = client_ask(gc, client, running);
     if (rc) goto out;
 
     rc = libxl__ev_xswatch_register(gc, &client->watch, client_answer,
@@ -321,6 +352,22 @@ static void client_connect(libxl__egc *egc, libxl__pcid_client *client)
     client_fail(egc, client); /* must be last */
 }
 
+static int client_open(libxl__gc *gc, libxl__pcid_client *client,
+                       const char *path)
+{
+    int rc;
+
+    client->vc.ao = NULL;
+    client->vc.peer = client->owner;
+    client->vc.message_max = PCID_REPLY_MAX;
+    client->vc.depth_max = PCID_DEPTH_MAX;
+    client->vc.message_callback = client_message;
+    client->vc.closed_callback = client_closed;
+    rc = libxl__vchan_connect(gc, &client->vc, path);
+    if (!rc) client->state = GREETING;
+    return rc;
+}
+
 static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
                           const char *watch_path, const char *event_path)
 {
@@ -330,13 +377,17 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
     const char *answer;
     int rc;
 
+    /* The channel's own nodes appear below ours before the answer does. */
+    if (strcmp(event_path, client->path))
+        return;
+
     answer = libxl__xs_read(gc, XBT_NULL, client->path);
     if (!answer) {
         /*
          * Our node goes when the server starts, which it may have just
          * done.  If there is no server, this says so.
          */
-        rc = client_ask(gc, client);
+        rc = client_ask(gc, client, false);
         if (rc) goto out;
         return;
     }
@@ -355,18 +406,15 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
         goto out;
     }
 
-    client->vc.ao = NULL;
-    client->vc.peer = client->owner;
-    client->vc.message_max = PCID_REPLY_MAX;
-    client->vc.depth_max = PCID_DEPTH_MAX;
-    client->vc.message_callback = client_message;
-    client->vc.closed_callback = client_closed;
-    rc = libxl__vchan_connect(gc, &client->vc, client->path);
-    if (rc) goto out;
+    rc = client_open(gc, client, client->path);
+    if (rc) {
+        LOGE(ERROR, "cannot connect to the channel of domain %u at %s",
+             client->owner, client->path);
+        goto out;
+    }
 
     /* The server removes the node: it may not have looked yet. */
     client_forget_path(gc, client, false);
-    client->state = GREETING;
     return;
 
  out:

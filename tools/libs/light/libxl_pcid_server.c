@@ -14,8 +14,8 @@
  *                          |
  *                        conn           one for each channel
  *                          |
- *   when others had -> server_offer()   offers a channel to the client
- *   their turn             |
+ *   when others had -> server_offer()   offers a channel to the client, or
+ *   their turn             |            one to whichever comes next
  *   message ---------> conn_message()   what only reads: answers at once
  *                          |
  *                        work           what changes something: one for
@@ -41,6 +41,13 @@
 #include "libxl_vchan.h"
 
 /*
+ * How long after a spare channel has been taken another is made, unless the
+ * connection ends before.  That takes longer than most commands do, which
+ * are not to wait for it.
+ */
+#define SPARE_DELAY_MS 100
+
+/*
  * Processes at work at once.  More would not be faster; but each device
  * that hangs takes one for good.
  */
@@ -58,11 +65,12 @@ struct pcid_server {
     int num_clients;
     libxl__carefd *lock;
     libxl__ev_xswatch watch;
-    libxl__ev_time offer; /* set while a conn is not offered yet */
+    libxl__ev_time offer; /* set while a channel is to be made */
     libxl__ao_abortable abrt;
     bool stopping;
     bool full; /* said so, and no connection has ended since */
     int num_conns, num_working;
+    unsigned int spares; /* that there have been, for their names */
     XEN_LIST_HEAD(, pcid_conn) conns;
     XEN_TAILQ_HEAD(, pcid_work) work;
 };
@@ -70,9 +78,10 @@ struct pcid_server {
 struct pcid_conn {
     pcid_server *server;
     libxl_domid client;
-    char *name; /* the client's, for the channel */
+    char *name; /* of the channel: the client's, unless it was a spare */
     char *path; /* in xenstore; NULL once the client is connected */
     bool offered; /* vc is Open */
+    bool spare; /* made in advance, and nobody is connected yet */
     libxl__vchan vc;
     int in_flight; /* work of this connection */
     XEN_LIST_ENTRY(pcid_conn) entry;
@@ -142,6 +151,53 @@ static int conns_of(const pcid_server *server, libxl_domid client)
     return n;
 }
 
+/*
+ * Spares: for each domain served, a channel is made in advance, and made
+ * anew when a client has taken it, so that who comes alone need not wait
+ * for one.  They count as connections, but make room for others.
+ */
+
+/* The spare channel for a domain, or, for INVALID_DOMID, for any */
+static pcid_conn *spare_find(pcid_server *server, libxl_domid client)
+{
+    pcid_conn *conn;
+
+    XEN_LIST_FOREACH(conn, &server->conns, entry)
+        if (conn->spare &&
+            (client == INVALID_DOMID || conn->client == client))
+            return conn;
+    return NULL;
+}
+
+/*
+ * The directory's value says which channel whoever comes next can take.
+ * If that fails, he has to ask for one.
+ */
+static void spare_announce(libxl__gc *gc, const pcid_server *server,
+                           libxl_domid client, const char *name)
+{
+    libxl__xs_write_checked(gc, XBT_NULL,
+                            GCSPRINTF("%s/%u", server->base, client), name);
+}
+
+static bool spare_due(pcid_server *server, libxl_domid client)
+{
+    return !spare_find(server, client) &&
+        server->num_conns < PCID_CONNS_MAX &&
+        conns_of(server, client) < PCID_CONNS_PER_CLIENT;
+}
+
+/* A domain for which a spare is due, or INVALID_DOMID */
+static libxl_domid spare_next(pcid_server *server)
+{
+    int i;
+
+    for (i = 0; i < server->num_clients; i++)
+        if (spare_due(server, server->clients[i]))
+            return server->clients[i];
+    return INVALID_DOMID;
+}
+
 /* With that of connections that are gone: it goes on without them. */
 static int work_of(const pcid_server *server, libxl_domid client)
 {
@@ -163,6 +219,22 @@ static void conn_remove_path(libxl__gc *gc, pcid_conn *conn)
     conn->path = NULL;
 }
 
+static pcid_conn *conn_add(libxl__gc *gc, pcid_server *server,
+                           libxl_domid client, const char *name,
+                           const char *path)
+{
+    pcid_conn *conn = libxl__zalloc(NOGC, sizeof(*conn));
+
+    conn->server = server;
+    conn->client = client;
+    conn->name = libxl__strdup(NOGC, name);
+    conn->path = libxl__strdup(NOGC, path);
+    libxl__vchan_init(&conn->vc);
+    XEN_LIST_INSERT_HEAD(&server->conns, conn, entry);
+    server->num_conns++;
+    return conn;
+}
+
 static void conn_dispose(libxl__gc *gc, pcid_conn *conn)
 {
     pcid_work *work;
@@ -178,6 +250,17 @@ static void conn_dispose(libxl__gc *gc, pcid_conn *conn)
     conn_remove_path(gc, conn);
     free(conn->name);
     free(conn);
+}
+
+/* client: as for spare_find */
+static void spare_drop(libxl__gc *gc, pcid_server *server,
+                       libxl_domid client)
+{
+    pcid_conn *conn = spare_find(server, client);
+
+    if (!conn) return;
+    spare_announce(gc, server, conn->client, "");
+    conn_dispose(gc, conn);
 }
 
 /*
@@ -459,9 +542,15 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
 static const char *conn_new(libxl__gc *gc, pcid_server *server,
                             libxl_domid client, const char *name,
                             const char *path, bool *full_r);
+static int offer_next(libxl__gc *gc, pcid_server *server, int ms);
+static void spares_fill(libxl__gc *gc, pcid_server *server, int ms);
 static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
                          const struct timeval *requested_abs, int rc);
 static int conn_offer(libxl__gc *gc, pcid_conn *conn);
+static int conn_listen(libxl__gc *gc, pcid_conn *conn);
+static int spare_make(libxl__gc *gc, pcid_server *server,
+                      libxl_domid client);
+static void spare_taken(libxl__egc *egc, libxl__vchan *vc);
 static int conn_message(libxl__egc *egc, libxl__vchan *vc,
                         const libxl__json_object *msg, const char *why);
 static int conn_answer(libxl__egc *egc, pcid_conn *conn,
@@ -538,6 +627,7 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
     server->abrt.callback = server_abort;
     rc = libxl__ao_abortable_register(&server->abrt);
     if (rc) goto out;
+    spares_fill(gc, server, 0);
 
     for (i = 0; i < num_clients; i++)
         LOG(INFO, "serving the PCI devices of domain %u to domain %u",
@@ -551,17 +641,27 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
     return AO_CREATE_FAIL(rc);
 }
 
-static int offer_next(libxl__gc *gc, pcid_server *server)
+/* In ms at most. */
+static int offer_next(libxl__gc *gc, pcid_server *server, int ms)
 {
     int rc;
 
-    if (libxl__ev_time_isregistered(&server->offer)) return 0;
-
+    if (libxl__ev_time_isregistered(&server->offer)) {
+        if (ms) return 0;
+        libxl__ev_time_deregister(gc, &server->offer);
+    }
     rc = libxl__ev_time_register_rel(server->ao, &server->offer,
-                                     server_offer, 0);
+                                     server_offer, ms);
     if (rc)
         LOG(ERROR, "cannot set a timer for the next connection, rc=%d", rc);
     return rc;
+}
+
+/* Without spares, clients ask: a failure, which is logged, is none. */
+static void spares_fill(libxl__gc *gc, pcid_server *server, int ms)
+{
+    if (spare_next(server) != INVALID_DOMID)
+        offer_next(gc, server, ms);
 }
 
 static void refuse(libxl__gc *gc, const char *path, const char *why)
@@ -583,6 +683,7 @@ static void server_restore(libxl__gc *gc, pcid_server *server)
     XEN_LIST_FOREACH_SAFE(conn, &server->conns, entry, next)
         if (!conn->vc.connected) conn_dispose(gc, conn);
     create_directories(gc, server); /* logs why not */
+    spares_fill(gc, server, 0);
 }
 
 static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
@@ -625,6 +726,7 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
         if (conn) {
             LOG_CONN(DEBUG, conn, "takes its request back");
             conn_dispose(gc, conn);
+            spares_fill(gc, server, 0);
         }
         return;
     }
@@ -647,8 +749,6 @@ static const char *conn_new(libxl__gc *gc, pcid_server *server,
                             libxl_domid client, const char *name,
                             const char *path, bool *full_r)
 {
-    pcid_conn *conn;
-
     if (!client_allowed(server, client))
         return GCSPRINTF("domain %u is not among the clients that xl pcid"
                          " was told to serve", client);
@@ -656,6 +756,10 @@ static const char *conn_new(libxl__gc *gc, pcid_server *server,
         strlen(path) > LIBXL__VCHAN_PATH_MAX)
         return GCSPRINTF("the name of a channel has at most %d characters",
                          PCID_CONN_NAME_MAX);
+    if (conns_of(server, client) >= PCID_CONNS_PER_CLIENT)
+        spare_drop(gc, server, client);
+    if (server->num_conns >= PCID_CONNS_MAX)
+        spare_drop(gc, server, INVALID_DOMID);
     *full_r = true;
     if (server->num_conns >= PCID_CONNS_MAX)
         return GCSPRINTF("there are %d connections, the most that there"
@@ -664,24 +768,17 @@ static const char *conn_new(libxl__gc *gc, pcid_server *server,
         return GCSPRINTF("domain %u has %d connections, the most that it"
                          " can have", client, PCID_CONNS_PER_CLIENT);
     *full_r = false;
-    if (offer_next(gc, server))
+    if (offer_next(gc, server, 0))
         return "xl pcid cannot set a timer; its log says why";
 
-    conn = libxl__zalloc(NOGC, sizeof(*conn));
-    conn->server = server;
-    conn->client = client;
-    conn->name = libxl__strdup(NOGC, name);
-    conn->path = libxl__strdup(NOGC, path);
-    libxl__vchan_init(&conn->vc);
-    XEN_LIST_INSERT_HEAD(&server->conns, conn, entry);
-    server->num_conns++;
+    conn_add(gc, server, client, name, path);
     return NULL;
 }
 
 /*
  * To make a channel takes much longer than to answer a request.  If many
  * are asked for at once, they are made one by one, and whatever else there
- * is to do is done between them.
+ * is to do is done between them.  Spares come last.
  */
 static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
                          const struct timeval *requested_abs, int rc)
@@ -691,6 +788,7 @@ static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
         "no channel could be made; the log of xl pcid says why";
     pcid_server *server = CONTAINER_OF(ev, *server, offer);
     pcid_conn *conn, *first = NULL;
+    libxl_domid client;
     int waiting = 0;
 
     if (rc != ERROR_TIMEDOUT) return;
@@ -701,7 +799,12 @@ static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
         first = conn;
         waiting++;
     }
-    if (!first) return;
+    if (!first) {
+        client = spare_next(server);
+        if (client != INVALID_DOMID && !spare_make(gc, server, client))
+            spares_fill(gc, server, 0);
+        return;
+    }
 
     if (conn_offer(gc, first)) {
         LOG_CONN(WARN, first, "connection refused: %s", no_channel);
@@ -711,16 +814,18 @@ static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
         first->path = NULL;
         conn_dispose(gc, first);
     }
-    if (waiting > 1) offer_next(gc, server); /* a failure is logged */
+    if (waiting > 1)
+        offer_next(gc, server, 0); /* a failure is logged */
+    else
+        spares_fill(gc, server, 0);
 }
 
-static int conn_offer(libxl__gc *gc, pcid_conn *conn)
+static int conn_listen(libxl__gc *gc, pcid_conn *conn)
 {
     int rc;
 
     conn->vc.ao = conn->server->ao;
     conn->vc.peer = conn->client;
-    conn->vc.connect_ms = PCID_SILENCE_MS;
     conn->vc.stall_ms = PCID_STALL_MS;
     conn->vc.idle_ms = PCID_IDLE_MS;
     conn->vc.message_max = PCID_REQUEST_MAX;
@@ -728,14 +833,65 @@ static int conn_offer(libxl__gc *gc, pcid_conn *conn)
     conn->vc.message_callback = conn_message;
     conn->vc.closed_callback = conn_closed;
     rc = libxl__vchan_listen(gc, &conn->vc, conn->path);
+    if (!rc) conn->offered = true;
+    return rc;
+}
+
+static int conn_offer(libxl__gc *gc, pcid_conn *conn)
+{
+    int rc;
+
+    conn->vc.connect_ms = PCID_SILENCE_MS;
+    rc = conn_listen(gc, conn);
     if (rc) return rc;
 
-    conn->offered = true;
     libxl__vchan_send(gc, &conn->vc, libxl__pcid_encode_greeting(gc));
     LOG_CONN(DEBUG, conn, "channel offered");
     /* If that fails, the client does not connect. */
     libxl__xs_write_checked(gc, XBT_NULL, conn->path, PCID_XS_OFFERED);
     return 0;
+}
+
+static int spare_make(libxl__gc *gc, pcid_server *server,
+                      libxl_domid client)
+{
+    pcid_conn *conn;
+    char *name;
+    int rc;
+
+    do {
+        name = GCSPRINTF("@%x", ++server->spares);
+    } while (conn_find(server, client, name));
+
+    conn = conn_add(gc, server, client, name,
+                    GCSPRINTF("%s/%u/%s", server->base, client, name));
+    conn->spare = true;
+    conn->vc.connected_callback = spare_taken;
+    rc = conn_listen(gc, conn);
+    if (rc) goto out;
+
+    spare_announce(gc, server, client, name);
+    return 0;
+
+ out:
+    conn_dispose(gc, conn);
+    return rc;
+}
+
+/* Only now is it known that the client hears from a server that lives. */
+static void spare_taken(libxl__egc *egc, libxl__vchan *vc)
+{
+    EGC_GC;
+    pcid_conn *conn = CONTAINER_OF(vc, *conn, vc);
+    pcid_server *server = conn->server;
+
+    LOG_CONN(DEBUG, conn, "spare channel taken");
+    conn->spare = false;
+    libxl__vchan_send(gc, vc, libxl__pcid_encode_greeting(gc));
+    if (spare_due(server, conn->client))
+        offer_next(gc, server, SPARE_DELAY_MS);
+    else
+        spare_announce(gc, server, conn->client, "");
 }
 
 static int conn_message(libxl__egc *egc, libxl__vchan *vc,
@@ -795,6 +951,7 @@ static void conn_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
 {
     EGC_GC;
     pcid_conn *conn = CONTAINER_OF(vc, *conn, vc);
+    pcid_server *server = conn->server;
 
     if (rc == ERROR_TIMEDOUT)
         LOG_CONN(WARN, conn, "the client does not %s; closing",
@@ -802,6 +959,7 @@ static void conn_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
     else
         LOG_CONN(DEBUG, conn, "closed, rc=%d", rc);
     conn_dispose(gc, conn);
+    spares_fill(gc, server, 0);
 }
 
 /*

@@ -367,8 +367,6 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
     errno = EPROTO; /* for where the peer is at fault, and none is set */
     vc->ctrl = libxenvchan_client_init(CTX->lg, vc->peer, xs_path);
     if (!vc->ctrl) {
-        LOGE(ERROR, "cannot connect to the channel of domain %u at %s",
-             vc->peer, xs_path);
         rc = ERROR_FAIL;
         goto out;
     }
@@ -472,6 +470,8 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
         vc->connected = true;
         note_heard(gc, vc);
         set_deadline(gc, vc, vc->idle_ms);
+        if (vc->connected_callback)
+            vc->connected_callback(egc, vc);
     }
 
     update_deadline(gc, vc, vchan_flush(vc), false);

@@ -31,6 +31,12 @@
 typedef struct libxl__vchan libxl__vchan;
 
 /*
+ * The peer has connected to a channel that was offered to it.  May call
+ * libxl__vchan_send, but not libxl__vchan_dispose.
+ */
+typedef void libxl__vchan_connected_cb(libxl__egc *egc, libxl__vchan *vc);
+
+/*
  * A message has come.  `msg' is a JSON object (JSON_MAP), of which nothing
  * else has been checked, and is valid during the call only.  If what came
  * is not a message, `msg' is NULL and `why' says what is wrong with it.
@@ -69,6 +75,7 @@ struct libxl__vchan {
     int idle_ms;          /* to say something */
     size_t message_max;   /* bytes in an incoming message, with its end */
     int depth_max;        /* nesting of JSON values in it */
+    libxl__vchan_connected_cb *connected_callback; /* or NULL */
     libxl__vchan_message_cb *message_callback;
     libxl__vchan_closed_cb *closed_callback;
     /* private */
@@ -101,6 +108,8 @@ _hidden void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc);
  * connect until vc->connect_ms have passed.  Messages may be sent at once.
  *
  * As the client: connects to the channel that vc->peer published there.
+ * That fails, too, if somebody else has connected to it.  An error is not
+ * logged, but in errno.
  *
  * xs_path is absolute, and at most LIBXL__VCHAN_PATH_MAX bytes long:
  * longer ones are cut without a word by libxenvchan.

@@ -13,6 +13,9 @@
 #define BACK "0000:04:1f.7" /* has been given to pciback */
 #define NONE "0000:05:00.0" /* is not there */
 
+/* Where domain 0 finds the channels of domain 3 */
+#define DIR "/local/domain/3/data/pcid/0"
+
 #define NIC_PATH  "/libxl/pci/0000-03-00-0"
 #define FREE_PATH "/libxl/pci/0000-03-00-1"
 
@@ -56,6 +59,13 @@ static void end(void)
     world_ctx_free(ctx);
     if (server.ctx) server_stop(&server);
     world_reset();
+}
+
+/* As if the channel made in advance had just been taken */
+static void no_spare(void)
+{
+    world_settle();
+    store_put(DIR, "");
 }
 
 static const char *where(void)
@@ -321,14 +331,73 @@ static void one_connection_for_many(void)
     for (i = 0; i < 20; i++)
         bad += list_count(&rc) != 1;
     is_int(bad, 0, "all right");
-    is_int(evtchn_count(), 2, "one channel, which has two ends");
-    is_str(store_child("/local/domain/3/data/pcid/0", 0), NULL,
-           "and no node");
+    world_run(NULL, NULL, 1000);
+    is_int(evtchn_count(), 2 + 1,
+           "one channel, which has two ends, and a spare one");
+    is_str(store_child(DIR, 1), NULL, "and no node but that of the spare");
     is_int(store_watches(), 1, "no watch but the server's");
     world_ctx_free(ctx);
     world_settle();
-    is_int(evtchn_count() + grant_count(), 0, "gone with the ctx");
+    is_int(evtchn_count(), 1, "gone with the ctx");
     ctx = world_ctx(0);
+    end();
+}
+
+static void takes_the_spare(void)
+{
+    int rc;
+
+    start(3);
+    world_settle();
+    fault_inject("xs_write", DIR "/", EACCES, 0, 1000000);
+    fault_inject("xs_watch", DIR "/", EACCES, 0, 1000000);
+    is_int(list_count(&rc), 1, "without asking");
+    is_int(add(NIC, NULL, true), 0, "one that changes something");
+    end();
+}
+
+/* What the directory names is not there, or is no name. */
+static void no_such_spare(void)
+{
+    static const char *const names[] = {
+        "@77", "a/b", "../0/x", "/x", "1234567890123", "\n", "x y",
+    };
+    raw_peer trap;
+    int i, rc;
+
+    for (i = 0; i < ARRAY_SIZE(names); i++) {
+        start(3);
+        no_spare();
+        store_put(DIR, names[i]);
+        is_int(list_count(&rc), 1, "\"%s\": another is asked for",
+               names[i]);
+        is_str(world_log(), "", "without a word");
+        end();
+    }
+
+    start(3);
+    no_spare();
+    store_put(DIR, "a/b");
+    raw_listen(&trap, 3, 0, DIR "/a/b");
+    is_int(list_count(&rc), 1, "a channel elsewhere: another is asked for");
+    is_int(libxenvchan_is_open(trap.ctrl), 2, "that one is left alone");
+    raw_close(&trap);
+    end();
+}
+
+/* Two clients know of the same. */
+static void spare_is_taken_by_another(void)
+{
+    raw_peer peer = { 0 };
+    int rc;
+
+    start(3);
+    world_settle();
+    snprintf(peer.path, sizeof(peer.path), DIR "/%s", store_get(DIR));
+    ok(raw_open(&peer, 3), "another client is quicker");
+    is_int(list_count(&rc), 1, "we get one all the same");
+    is_str(world_log(), "", "without a word");
+    raw_close(&peer);
     end();
 }
 
@@ -381,7 +450,8 @@ static void many_ctxs(void)
         good += list_count(&rc) == 1;
     }
     is_int(good, 16, "sixteen ctxs, each with its connection");
-    is_int(evtchn_count(), 32, "at the same time");
+    world_run(NULL, NULL, 1000);
+    is_int(evtchn_count(), 16 * 2 + 1, "at the same time, and a spare one");
     for (i = 15; i >= 0; i--) {
         world_ctx_free(ctx);
         ctx = others[i];
@@ -417,27 +487,41 @@ static void server_restarts(void)
     end();
 }
 
+/* The name of the channel that is being asked for, or NULL */
+static const char *asked(void)
+{
+    const char *name;
+    char path[64];
+    int i;
+
+    for (i = 0; (name = store_child(DIR, i)); i++) {
+        snprintf(path, sizeof(path), DIR "/%s", name);
+        if (!strcmp(store_get(path), PCID_XS_REQUESTED)) break;
+    }
+    return name;
+}
+
 /* The server starts anew between the question and its answer. */
 static void server_wipes_the_question(void)
 {
-    static const char base[] = "/local/domain/3/data/pcid/0";
     libxl_asyncop_how how = { .callback = many_ended };
     libxl_device_pci *pcis;
     char path[64];
     int num;
 
     start(3);
+    no_spare();
     world_stop(server.ctx, true);
     world_call(ctx);
     libxl_device_pci_list_assignable(ctx, &pcis, &num, &how);
     world_return();
     world_settle();
-    if (ok(store_child(base, 0), "a question is there")) {
-        snprintf(path, sizeof(path), "%s/%s", base, store_child(base, 0));
+    if (ok(asked(), "a question is there")) {
+        snprintf(path, sizeof(path), DIR "/%s", asked());
         store_rm(path);
     }
     world_settle();
-    ok(store_child(base, 0), "it is asked again");
+    ok(asked(), "it is asked again");
     world_stop(server.ctx, false);
     world_settle();
     is_int(many_rc[0], 0, "and answered");
@@ -447,6 +531,7 @@ static void server_wipes_the_question(void)
     /* Or it does not start again. */
     world_ctx_free(ctx);
     ctx = world_ctx(0);
+    no_spare();
     world_stop(server.ctx, true);
     world_call(ctx);
     libxl_device_pci_list_assignable(ctx, &pcis, &num, &how);
@@ -690,21 +775,24 @@ static void xenstore_says_no(void)
     int rc;
 
     start(3);
+    no_spare();
     fault_inject("xs_write", "/data/pcid/0/", ENOSPC, 0, 1);
     list_count(&rc);
     is_int(rc, ERROR_PCI_OWNER_UNREACHABLE, "quota");
     has_str(world_log(), "No space left", "with the cause");
+    no_spare();
     fault_inject("xenevtchn_bind_interdomain", "", ENOSPC, 0, 1);
     list_count(&rc);
     ok(rc, "no event channel to be had");
     has_str(world_log(), "cannot connect to the channel of domain 3",
             "says so");
+    no_spare();
     fault_inject("xengnttab_map", "", ENOMEM, 0, 1);
     list_count(&rc);
     ok(rc, "no page to be had");
     faults_clear();
     world_run(NULL, NULL, PCID_SILENCE_MS + 1000);
-    is_int(evtchn_count() + grant_count(), 0, "nothing is left of these");
+    is_int(evtchn_count(), 1, "nothing is left of these");
     is_int(list_count(&rc), 1, "the next works");
     end();
 }
@@ -782,16 +870,11 @@ static void evil_hang_up(evil *e)
 
 static bool evil_offer(evil *e)
 {
-    static const char base[] = "/local/domain/3/data/pcid/0";
-    const char *name;
+    const char *name = asked();
     char path[64];
-    int i;
 
-    for (i = 0; (name = store_child(base, i)); i++) {
-        snprintf(path, sizeof(path), "%s/%s", base, name);
-        if (!strcmp(store_get(path), PCID_XS_REQUESTED)) break;
-    }
     if (!name) return false;
+    snprintf(path, sizeof(path), DIR "/%s", name);
     if (e->answer) {
         if (!*e->answer) return false;
         store_put(path, e->answer);
@@ -869,7 +952,7 @@ static void evil_start(void)
 {
     domains(3);
     store_put("/local/domain/3/data/pcid", "");
-    store_put("/local/domain/3/data/pcid/0", "");
+    store_put(DIR, "");
     memset(&owner3, 0, sizeof(owner3));
     world_set_step(evil_step, &owner3);
 }
@@ -919,7 +1002,7 @@ static void channel_answers(void)
         has_str(world_log(), "domain 3", "it names the domain");
         has_str(world_log(), t[i].log, "it says why");
         is_int(sysfs_accesses(0), 0, "nothing is done instead");
-        is_str(store_child("/local/domain/3/data/pcid/0", 0), NULL,
+        is_str(store_child(DIR, 0), NULL,
                "its node is gone");
         evil_end();
     }
@@ -1365,6 +1448,9 @@ int main(void)
     each_topology(adds_half_way);
     each_topology(removes_half_way);
     one_connection_for_many();
+    takes_the_spare();
+    no_such_spare();
+    spare_is_taken_by_another();
     many_at_once();
     many_ctxs();
     server_restarts();

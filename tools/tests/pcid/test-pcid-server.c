@@ -17,6 +17,9 @@
 
 #define BASE "/local/domain/3/data/pcid"
 
+/* What the spare channel of one domain needs */
+#define SPARE_PAGES 3
+
 static test_server server;
 
 static void domains(void)
@@ -36,6 +39,13 @@ static void start(void)
         printf("Bail out! the server does not start\n%s", world_log());
         exit(1);
     }
+    world_settle();
+}
+
+/* Channels and pages of the server, besides those of one spare channel */
+static int in_use(void)
+{
+    return evtchn_count() - 1 + grant_count() - SPARE_PAGES;
 }
 
 /* The end of each test: nothing is left behind by the server. */
@@ -140,7 +150,7 @@ static void not_a_client(void)
     has_str(answer, "domain 5", "the reason names it");
     has_str(world_log(), "[3] warning: domain 5, x: connection refused",
             "the log says so");
-    is_int(evtchn_count(), 0, "nothing is made for it");
+    is_int(in_use(), 0, "nothing is made for it");
     ok(!raw_open(&peer, OWNER), "there is no channel");
     end();
 }
@@ -154,7 +164,7 @@ static void directory_of_no_domain(void)
     world_settle();
     is_str(store_get(BASE "/00/x"), PCID_XS_REQUESTED,
            "with a leading zero: is ignored");
-    is_int(evtchn_count(), 0, "nothing is made for it");
+    is_int(in_use(), 0, "nothing is made for it");
     is_str(raw_connect(&peer, 0, OWNER, "x"), NULL,
            "domain 0 can have a channel of that name");
     raw_close(&peer);
@@ -204,7 +214,7 @@ static void names_of_channels(void)
            "what asks for nothing is left alone");
     is_str(store_get(BASE "/0/a/b"), PCID_XS_REQUESTED, "so is another depth");
     is_str(store_get(BASE "/x/a"), PCID_XS_REQUESTED, "and no domain");
-    is_int(evtchn_count(), 0, "no channel was made");
+    is_int(in_use(), 0, "no channel was made");
     end();
 }
 
@@ -234,11 +244,10 @@ static void takes_its_request_back(void)
     start();
     raw_ask(&peer, 0, OWNER, "c");
     world_settle();
-    is_int(evtchn_count(), 1, "a channel has been made");
+    is_int(in_use(), 1 + 3, "a channel has been made");
     store_rm(BASE "/0/c");
     world_settle();
-    is_int(evtchn_count(), 0, "and is taken away again");
-    is_int(grant_count(), 0, "with its page");
+    is_int(in_use(), 0, "and is taken away again, with its pages");
     end();
 }
 
@@ -251,7 +260,7 @@ static void never_connects(void)
     raw_ask(&peer, 0, OWNER, "c");
     world_settle();
     since = world_ms();
-    while (evtchn_count() && world_ms() - since < 60000)
+    while (in_use() && world_ms() - since < 60000)
         world_run(NULL, NULL, 100);
     ok(world_ms() - since <= PCID_SILENCE_MS + 100, "bounded: %d ms",
        (int)(world_ms() - since));
@@ -323,7 +332,7 @@ static void connections_limit_in_all(void)
     for (i = 0; i < PCID_CONNS_MAX; i++)
         raw_kill(&peers[i]);
     world_settle();
-    is_int(evtchn_count(), 0, "all are released");
+    is_int(evtchn_count(), 5, "all are released, and each has a spare again");
     is_str(raw_connect(&more, 0, OWNER, "more2"), NULL, "and others can come");
     raw_close(&more);
     free(peers);
@@ -348,8 +357,7 @@ static void channel_cannot_be_made(void)
         store_put(path, PCID_XS_REQUESTED);
         world_settle();
         has_str(store_get(path), "refused: no channel", "%s fails", ops[i]);
-        is_int(evtchn_count() + grant_count(), 0, "%s: nothing is left",
-               ops[i]);
+        is_int(in_use(), 0, "%s: nothing is left", ops[i]);
     }
     faults_clear();
     if (link_up(&peer, "after"))
@@ -366,9 +374,161 @@ static void xenstore_says_no(void)
     fault_inject("xs_write", "/0/a", ENOSPC, 1, 1);
     raw_ask(&peer, 0, OWNER, "a");
     world_run(NULL, NULL, PCID_SILENCE_MS + 1000);
-    is_int(evtchn_count(), 0, "a channel that cannot be offered is closed");
+    is_int(in_use(), 0, "a channel that cannot be offered is closed");
     if (link_up(&peer, "after"))
         is_str(ask(&peer, PING), PONG, "and the server goes on");
+    raw_close(&peer);
+    end();
+}
+
+/*
+ * Spare channels
+ */
+
+/* The name of the one that a domain is told of, or NULL */
+static const char *spare(int domid)
+{
+    char path[64];
+    const char *name;
+
+    sprintf(path, BASE "/%d", domid);
+    name = store_get(path);
+    return name && *name ? name : NULL;
+}
+
+static bool spare_open(raw_peer *peer, int domid)
+{
+    const char *name = spare(domid);
+
+    *peer = (raw_peer){ .domid = domid };
+    if (!name) return false;
+    snprintf(peer->path, sizeof(peer->path), BASE "/%d/%s", domid, name);
+    return raw_open(peer, OWNER);
+}
+
+static void spare_is_taken(void)
+{
+    raw_peer peer, second;
+    char *first;
+
+    start();
+    first = strdup(spare(0) ?: "none");
+    is_int(evtchn_count(), 1, "there is one channel");
+    is_int(grant_count(), SPARE_PAGES, "and its pages");
+    ok(spare_open(&peer, 0), "it can be connected to, without asking");
+    second = peer;
+    ok(!raw_open(&second, OWNER), "but not twice");
+    has_str(raw_recv(&peer, 0), "{\"pcid\"", "the first is greeted");
+    is_str(ask(&peer, PING), PONG, "and answered");
+    is_str(store_get(peer.path), NULL, "the node is gone by then");
+    world_run(NULL, NULL, 1000);
+    ok(spare(0) && strcmp(spare(0), first), "there is another channel");
+    ok(spare_open(&second, 0), "which can be connected to");
+    has_str(raw_recv(&second, 0), "{\"pcid\"", "and greets");
+    is_str(ask(&peer, PING), PONG, "the first goes on");
+    raw_close(&peer);
+    raw_close(&second);
+    world_settle();
+    is_int(in_use(), 0, "in the end there is one channel");
+    free(first);
+    end();
+}
+
+static void spare_of_another_domain(void)
+{
+    static const libxl_domid clients[] = { 0, DRIVER_DOMAIN };
+    raw_peer thief = { .domid = DRIVER_DOMAIN }, peer;
+
+    domains();
+    server_start(&server, OWNER, clients, 2);
+    world_settle();
+    is_int(evtchn_count(), 2, "each domain has one");
+    snprintf(thief.path, sizeof(thief.path), BASE "/0/%s", spare(0));
+    ok(!raw_open(&thief, OWNER), "which no other can take");
+    ok(spare_open(&peer, DRIVER_DOMAIN), "its own, it can");
+    has_str(raw_recv(&peer, 0), "{\"pcid\"", "and is greeted");
+    raw_close(&peer);
+    end();
+}
+
+/* What is sent to a server that is stopped would be done when it goes on. */
+static void spare_of_a_stopped_server(void)
+{
+    raw_peer peer;
+
+    start();
+    world_stop(server.ctx, true);
+    ok(spare_open(&peer, 0), "can be connected to");
+    ok(!raw_recv(&peer, 1000), "but nobody greets");
+    world_stop(server.ctx, false);
+    has_str(raw_recv(&peer, 0), "{\"pcid\"", "before the server goes on");
+    raw_close(&peer);
+    end();
+}
+
+static void spare_makes_room(void)
+{
+    raw_peer *peers = calloc(PCID_CONNS_PER_CLIENT, sizeof(*peers)), more;
+    char name[16];
+    int i;
+
+    start();
+    for (i = 0; i < PCID_CONNS_PER_CLIENT - 1; i++) {
+        sprintf(name, "c%d", i);
+        raw_connect(&peers[i], 0, OWNER, name);
+    }
+    world_settle();
+    is_int(evtchn_count(), 2 * (PCID_CONNS_PER_CLIENT - 1) + 1,
+           "with one connection less than there can be, there is a spare");
+    is_str(raw_connect(&peers[i], 0, OWNER, "last"), NULL,
+           "who asks gets the last one");
+    has_str(raw_recv(&peers[i], 0), "{\"pcid\"", "and is greeted");
+    is_str(spare(0), NULL, "no spare is announced any more");
+    is_int(evtchn_count(), 2 * PCID_CONNS_PER_CLIENT, "nor is there one");
+    raw_close(&peers[i]);
+    world_settle();
+    ok(spare(0), "when one has gone there is");
+    ok(spare_open(&peers[i], 0), "it can be the last one, too");
+    has_str(raw_recv(&peers[i], 0), "{\"pcid\"", "and greets");
+    world_run(NULL, NULL, 1000);
+    is_str(spare(0), NULL, "there is no other then");
+    has_str(raw_connect(&more, 0, OWNER, "more"), "refused: domain 0 has",
+            "and no room for more");
+    for (i = 0; i < PCID_CONNS_PER_CLIENT; i++)
+        raw_close(&peers[i]);
+    free(peers);
+    end();
+}
+
+static void spare_cannot_be_made(void)
+{
+    raw_peer peer;
+
+    domains();
+    fault_inject("xengntshr_share_pages", "", ENOMEM, 0, 1);
+    is_int(server_start(&server, OWNER, NULL, 0), 0, "the server starts");
+    world_settle();
+    is_str(spare(0), NULL, "no spare is announced");
+    is_int(evtchn_count() + grant_count(), 0, "nothing is left of it");
+    if (link_up(&peer, "a"))
+        is_str(ask(&peer, PING), PONG, "who asks is served");
+    raw_close(&peer);
+    world_settle();
+    ok(spare(0), "the next attempt succeeds");
+    end();
+}
+
+static void spare_is_removed(void)
+{
+    char path[64];
+    raw_peer peer;
+
+    start();
+    snprintf(path, sizeof(path), BASE "/0/%s", spare(0));
+    store_rm(path);
+    world_settle();
+    ok(spare_open(&peer, 0), "there is another one");
+    has_str(raw_recv(&peer, 0), "{\"pcid\"", "which greets");
     raw_close(&peer);
     end();
 }
@@ -679,7 +839,7 @@ static void client_vanishes(void)
     world_settle();
     raw_kill(&peer);
     world_settle();
-    is_int(evtchn_count() + grant_count(), 0, "its channel is released");
+    is_int(in_use(), 0, "its channel is released");
     if (!link_up(&other, "b")) return;
     fault_release(fault);
     is_str(ask(&other, CMD("reset", SBDF(NIC), "2")), RETURN("{}", "2"),
@@ -918,7 +1078,7 @@ static void gone_at_every_byte(void)
         else
             raw_close(&peer);
         world_settle();
-        left += evtchn_count() + grant_count();
+        left += in_use();
     }
     is_int(left, 0, "nothing is left of any");
     if (link_up(&peer, "after"))
@@ -1000,7 +1160,8 @@ static void starts_anew(void)
     server_start(&server, OWNER, NULL, 0);
     is_str(store_get(BASE "/0/old"), NULL, "what was there is gone");
     is_str(store_get(BASE "/7/older"), NULL, "all of it");
-    is_str(store_get(BASE "/0"), "", "there is a directory for clients");
+    world_settle();
+    ok(store_get(BASE "/0"), "there is a directory for clients");
     if (link_up(&peer, "new"))
         is_str(ask(&peer, PING), PONG, "it works");
     raw_close(&peer);
@@ -1015,12 +1176,14 @@ static void wiped_under_its_feet(void)
     if (!link_up(&peer, "a")) return;
     raw_ask(&waiting, 0, OWNER, "b");
     world_settle();
-    is_int(evtchn_count(), 3, "one is connected, one has been offered");
+    is_int(evtchn_count(), 1 + 3, "one is connected, one has been offered");
     store_rm(BASE);
     world_settle();
-    is_str(store_get(BASE "/0"), "", "its directories are there again");
+    ok(store_get(BASE "/0"), "its directories are there again");
     has_str(world_log(), BASE " has been removed", "the log says so");
-    is_int(evtchn_count(), 2, "the offer is no more");
+    is_int(evtchn_count(), 1 + 2, "the offer is no more");
+    ok(spare_open(&next, 0), "there is a spare channel again");
+    raw_close(&next);
     is_str(ask(&peer, PING), PONG, "the connection goes on");
     is_str(raw_connect(&next, 0, OWNER, "b"), NULL,
            "who asks again can connect");
@@ -1337,6 +1500,12 @@ int main(void)
     connections_limit_in_all();
     channel_cannot_be_made();
     xenstore_says_no();
+    spare_is_taken();
+    spare_of_another_domain();
+    spare_of_a_stopped_server();
+    spare_makes_room();
+    spare_cannot_be_made();
+    spare_is_removed();
     all_commands();
     errors_of_commands();
     no_path_leads_out();
