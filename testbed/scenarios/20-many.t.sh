@@ -118,7 +118,9 @@ is "and nothing is assignable" "$(xl pci-assignable-list)" ""
 # --- What is left ---
 
 owner_domid=$(xl pci-owner | cut -d' ' -f1)
-no_request_is_left() { [ -z "$(xenstore-ls "/local/domain/$owner_domid/data/pcid/0")" ]; }
+requests=/local/domain/$owner_domid/data/pcid/0
+# But the channel that is made in advance
+no_request_is_left() { [ "$(xenstore-list "$requests")" = "$(xenstore-read "$requests")" ]; }
 ok "no request is left in xenstore" wait_until 10 no_request_is_left
 ok "the daemon is the one it was" owner kill -0 "$daemon"
 

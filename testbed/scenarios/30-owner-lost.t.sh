@@ -83,13 +83,17 @@ pcid_stop CONT
 works_again "continued"
 
 pcid_stop STOP
+# One of them takes the channel that was made in advance.
 attempt list xl pci-assignable-list &
+attempt another xl pci-assignable-list &
 waits() { xenstore-ls "/local/domain/$OWNER/data/pcid/0" | grep -q requested; }
-ok "a command waits for a stopped daemon" wait_until 4 waits
+ok "commands wait for a stopped daemon" wait_until 4 waits
 pcid_stop CONT
 wait
-like "and succeeds when that is continued" "$(cat /tmp/list.end)" '^status 0 '
-is "with the right answer" "$(cat /tmp/list.out)" "$E1000_BDF "
+for command in list another; do
+    like "$command: succeeds when that is continued" "$(cat /tmp/$command.end)" '^status 0 '
+    is "$command: with the right answer" "$(cat /tmp/$command.out)" "$E1000_BDF "
+done
 
 if [ "$TOPOLOGY" = hwdom ]; then
     xl pause "$OWNER"

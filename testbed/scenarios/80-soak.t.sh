@@ -44,7 +44,10 @@ value() { echo "$output" | sed -nE "s/.*(^| )$1=([0-9]+).*/\\2/p"; }
 run load lists "$CLIENTS" 1
 xl pci-assignable-add "$EDU_BDF" 2>/dev/null
 xl pci-assignable-remove "$EDU_BDF"
-wait_until 20 sh -c "! xenstore-ls /local/domain/$(xl pci-owner | cut -d' ' -f1)/data/pcid/0 | grep -q ."
+asked=/local/domain/$(xl pci-owner | cut -d' ' -f1)/data/pcid/0
+# Nothing is asked for, and there is the channel that is made in advance.
+quiet() { [ "$(xenstore-list "$asked")" = "$(xenstore-read "$asked")" ]; }
+wait_until 20 quiet
 before=$(resources)
 before_memory=$(memory)
 
@@ -88,7 +91,6 @@ is "killed clients: and be had back" "$(device_state "$EDU_BDF")" "$state"
 # --- What clients can make it log ---
 
 # ask NAME...: nodes with names that are too long for a channel.
-asked=/local/domain/$(xl pci-owner | cut -d' ' -f1)/data/pcid/0
 ask() {
     for ask_name; do set -- "$@" "$asked/$ask_name" requested; shift; done
     xenstore-write "$@"

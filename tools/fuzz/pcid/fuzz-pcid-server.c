@@ -326,6 +326,10 @@ static void take_spare(struct client *c)
     c->peer = (raw_peer){ .domid = c->domid };
     snprintf(c->peer.path, sizeof(c->peer.path), "%s/%s", path, name);
     c->spare = raw_open(&c->peer, OWNER);
+    /* Somebody has used it, and gone: as libxl would do */
+    if (c->spare && (c->peer.ctrl->ring->left.prod ||
+                     c->peer.ctrl->ring->right.cons))
+        client_reset(c);
 }
 
 /*

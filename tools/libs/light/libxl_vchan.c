@@ -371,6 +371,18 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
         goto out;
     }
 
+    /*
+     * Of a channel whose client has gone the event channel can be bound
+     * again until its server has noticed.
+     */
+    if (vc->ctrl->write.shr->prod || vc->ctrl->read.shr->cons) {
+        libxenvchan_close(vc->ctrl);
+        vc->ctrl = NULL;
+        errno = EBUSY;
+        rc = ERROR_FAIL;
+        goto out;
+    }
+
     rc = vchan_open(gc, vc, xengnttab_fd(vc->ctrl->gnttab));
     if (rc) goto out;
 

@@ -108,8 +108,8 @@ _hidden void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc);
  * connect until vc->connect_ms have passed.  Messages may be sent at once.
  *
  * As the client: connects to the channel that vc->peer published there.
- * That fails, too, if somebody else has connected to it.  An error is not
- * logged, but in errno.
+ * That fails, too, if somebody else is connected to it, or has used it.  An
+ * error is not logged, but in errno.
  *
  * xs_path is absolute, and at most LIBXL__VCHAN_PATH_MAX bytes long:
  * longer ones are cut without a word by libxenvchan.

@@ -20,7 +20,7 @@ HARNESS_OBJS += standin-xenstore.o standin-xc.o standin-sysfs.o
 # What the stand-ins take the place of where a definition does not do
 WRAP := open open64 fopen fopen64 lstat lstat64 access readlink opendir mkdir
 WRAP += read write close poll fork waitpid gettimeofday
-WRAP += libxenvchan_read libxenvchan_write
+WRAP += munmap libxenvchan_read libxenvchan_write
 
 CFLAGS += -I$(PCID_TESTS) -I$(LIGHT) -I$(VCHAN)
 CFLAGS += -include $(XEN_ROOT)/tools/config.h

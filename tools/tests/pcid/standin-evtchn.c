@@ -257,6 +257,7 @@ struct mapping {
     void *addr;
     int count;
     bool sharer;
+    bool gone; /* unmapped behind our back: only the record is left */
     int refs[REFS_MAX];
     void **kept; /* not to be unmapped: see struct page */
     int notify_offset, notify_port; /* -1: none */
@@ -266,7 +267,13 @@ struct mapping {
 struct xengntdev_handle {
     int domid, fd;
     struct mapping *mappings;
+    struct xengntdev_handle *next;
 };
+
+static struct xengntdev_handle *handles;
+
+int __real_munmap(void *addr, size_t len);
+int __wrap_munmap(void *addr, size_t len);
 
 static struct page pages[PAGES_MAX]; /* index: the grant reference */
 static int num_pages;
@@ -308,7 +315,27 @@ static struct xengntdev_handle *handle_open(const char *op)
     assert(h);
     h->domid = standin_domid;
     h->fd = standin_eventfd();
+    h->next = handles;
+    handles = h;
     return h;
+}
+
+/*
+ * libxenvchan unmaps its buffers by itself, before it closes the handle.
+ * What is mapped to their addresses by then is somebody else's.
+ */
+int __wrap_munmap(void *addr, size_t len)
+{
+    struct xengntdev_handle *h;
+    struct mapping *m;
+
+    for (h = handles; h; h = h->next)
+        for (m = h->mappings; m; m = m->next)
+            if (m->addr == addr && !m->gone) {
+                assert(len == m->count * PAGE);
+                m->gone = true;
+            }
+    return __real_munmap(addr, len);
 }
 
 static void *map_pages(int count, const uint32_t *refs)
@@ -387,17 +414,22 @@ static int unmap(struct xengntdev_handle *h, void *addr)
     }
     if (m->kept)
         ASAN_POISON_MEMORY_REGION(m->addr, PAGE);
-    else
-        munmap(m->addr, m->count * PAGE);
+    else if (!m->gone)
+        __real_munmap(m->addr, m->count * PAGE);
     free(m);
     return 0;
 }
 
 static int handle_close(struct xengntdev_handle *h)
 {
+    struct xengntdev_handle **hp;
+
     if (!h) return 0;
     while (h->mappings)
         unmap(h, h->mappings->addr);
+    for (hp = &handles; *hp != h; hp = &(*hp)->next)
+        ;
+    *hp = h->next;
     standin_eventfd_close(h->fd);
     free(h);
     return 0;

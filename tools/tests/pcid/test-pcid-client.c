@@ -401,6 +401,20 @@ static void spare_is_taken_by_another(void)
     end();
 }
 
+/* The name of the channel that is being asked for, or NULL */
+static const char *asked(void)
+{
+    const char *name;
+    char path[64];
+    int i;
+
+    for (i = 0; (name = store_child(DIR, i)); i++) {
+        snprintf(path, sizeof(path), DIR "/%s", name);
+        if (!strcmp(store_get(path), PCID_XS_REQUESTED)) break;
+    }
+    return name;
+}
+
 static int many_rc[16], many_done;
 
 static void many_ended(libxl_ctx *c, int rc, void *for_callback)
@@ -412,6 +426,36 @@ static void many_ended(libxl_ctx *c, int rc, void *for_callback)
 static bool all_done(void *opaque)
 {
     return many_done == 16;
+}
+
+/* One that has used it is gone, but the server has not noticed yet. */
+static void spare_is_used(void)
+{
+    libxl_asyncop_how how = { .callback = many_ended };
+    raw_peer peer = { 0 };
+    libxl_device_pci *pcis;
+    int num;
+
+    start(3);
+    world_settle();
+    snprintf(peer.path, sizeof(peer.path), DIR "/%s", store_get(DIR));
+    world_stop(server.ctx, true);
+    ok(raw_open(&peer, 3), "another client was quicker");
+    raw_send(&peer, "{\"execute\":\"ls\",\"id\":0,\"arguments\":"
+             "{\"dir_id\":\"pci_devices\"}}");
+    raw_kill(&peer);
+    world_call(ctx);
+    libxl_device_pci_list_assignable(ctx, &pcis, &num, &how);
+    world_return();
+    world_settle();
+    ok(asked(), "another channel is asked for");
+    world_stop(server.ctx, false);
+    world_settle();
+    is_int(many_rc[0], 0, "which is offered");
+    is_int(num, 1, "the answer is that to our own question");
+    is_str(world_log(), "", "without a word");
+    libxl_device_pci_assignable_list_free(pcis, num);
+    end();
 }
 
 static void many_at_once(void)
@@ -485,20 +529,6 @@ static void server_restarts(void)
     world_stop(ctx, false);
     is_int(del(NIC, NULL, true), 0, "unnoticed: a change, too");
     end();
-}
-
-/* The name of the channel that is being asked for, or NULL */
-static const char *asked(void)
-{
-    const char *name;
-    char path[64];
-    int i;
-
-    for (i = 0; (name = store_child(DIR, i)); i++) {
-        snprintf(path, sizeof(path), DIR "/%s", name);
-        if (!strcmp(store_get(path), PCID_XS_REQUESTED)) break;
-    }
-    return name;
 }
 
 /* The server starts anew between the question and its answer. */
@@ -1451,6 +1481,7 @@ int main(void)
     takes_the_spare();
     no_such_spare();
     spare_is_taken_by_another();
+    spare_is_used();
     many_at_once();
     many_ctxs();
     server_restarts();
