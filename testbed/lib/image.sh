@@ -291,5 +291,5 @@ distribution_libraries() {
 strip_all() {
     find "$1" -type f \( -name '*.so*' -o -path '*/bin/*' \) ! -name busybox -exec strip -s {} + 2>/dev/null || true
     # Also removes the signatures, which nobody checks but all would hash.
-    find "$1/lib/modules" -name '*.ko' -exec strip -g {} +
+    [ ! -d "$1/lib/modules" ] || find "$1/lib/modules" -name '*.ko' -exec strip -g {} +
 }

@@ -43,8 +43,8 @@ make_tools() {
 
 # install_services TREE ROOT: the init scripts, as an administrator of Linux gets them.
 install_services() {
-    # configure has made them, but perhaps from what they were before.
-    (cd "$1/tools" && ./config.status -q hotplug/common/hotplugpath.sh hotplug/Linux/init.d/{xlpcid,sysconfig.xlpcid}) &&
+    # configure has made them, but perhaps from what they were before; in 4.22, make does.
+    (cd "$1/tools" && ./config.status -q --file=hotplug/{common/hotplugpath.sh,Linux/init.d/xlpcid,Linux/init.d/sysconfig.xlpcid}) &&
     make -C "$1/tools/hotplug/common" DESTDIR="$2" install-scripts &&
     make -C "$1/tools/hotplug/Linux" DESTDIR="$2" install-initd
 }
