@@ -15,13 +15,17 @@ die() { say "$*"; exit 1; }
 # step NAME TEXT COMMAND...: run a long command quietly, its output in
 # log/NAME.log; say how long it took, and on failure show the end of the log.
 step() {
-    local name=$1 text=$2 begin=$SECONDS
+    local name=$1 text=$2 begin=$SECONDS rc
     shift 2
     say "$text ..."
-    if "$@" >"$logs/$name.log" 2>&1; then
+    # As a condition it would not end at the first command that fails.
+    set +e
+    (set -e; "$@") >"$logs/$name.log" 2>&1
+    rc=$?
+    set -e
+    if [ $rc -eq 0 ]; then
         say "$text: $((SECONDS - begin)) s"
     else
-        local rc=$?
         tail -n 30 "$logs/$name.log" >&2
         die "$text: failed with $rc, the whole log is $logs/$name.log"
     fi

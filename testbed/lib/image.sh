@@ -63,15 +63,18 @@ compile_helpers() {
 
 # bench uses what libxenlight has inside, so it has its own copy of it.
 compile_bench() {
-    local light=$1/libs/light lib libraries=
+    local light=$1/libs/light lib libraries='' found=''
     for lib in xenguest xenctrl xenstore xenhypfs xenevtchn xengnttab xenvchan xentoollog xentoolcore; do
         libraries="$libraries -l$lib"
     done
+    # It was built with those of these that there are, and needs at most them.
+    for lib in yajl json-c libnl-3.0 libnl-route-3.0; do
+        ! pkg-config --exists "$lib" || found="$found $lib"
+    done
     # shellcheck disable=SC2046,SC2086
     gcc $flags -D__XEN_TOOLS__ -Wno-attribute-warning -include "$1/config.h" -isystem "$light" \
-        $(pkg-config --cflags libnl-route-3.0) -o "$2" "$testbed/src/bench.c" "$light/libxenlight.a" \
-        $links $libraries -Wl,--as-needed -lyajl -ljson-c -luuid -lutil -lrt -pthread \
-        $(pkg-config --libs libnl-3.0 libnl-route-3.0)
+        $(pkg-config --cflags $found) -o "$2" "$testbed/src/bench.c" "$light/libxenlight.a" \
+        $links $libraries -Wl,--as-needed -luuid -lutil -lrt -pthread $(pkg-config --libs $found)
 }
 
 find_kernel() {
@@ -82,14 +85,20 @@ find_kernel() {
     [ -d "$kernel_modules" ] || die "no modules for $kernel"
 }
 
-# The boot protocol says where in a bzImage the compressed ELF file is.
+# The boot protocol says where in a bzImage the compressed ELF file is. Debian uses zstd from
+# trixie on.
 extract_vmlinux() {
-    local setup offset length
+    local setup offset length start unpack
     setup=$(od -An -tu1 -j $((0x1f1)) -N1 "$1")
     offset=$(od -An -tu4 -j $((0x248)) -N4 "$1")
     length=$(od -An -tu4 -j $((0x24c)) -N4 "$1")
+    start=$(((setup + 1) * 512 + offset + 1))
+    case $(tail -c +"$start" "$1" | od -An -tx1 -N4) in
+        ' 28 b5 2f fd') unpack=zstd ;;
+        *) unpack=xz ;;
+    esac
     # The last 4 bytes are the unpacked size.
-    tail -c +$(((setup + 1) * 512 + offset + 1)) "$1" | head -c $((length - 4)) | xz -dc
+    tail -c +"$start" "$1" | head -c $((length - 4)) | $unpack -dc
 }
 
 build_image() {
@@ -106,7 +115,6 @@ build_image() {
 }
 
 make_image() {
-    set -e
     local root=$build/image
     extract_vmlinux "$kernel" >"$out/vmlinux"
 
@@ -164,7 +172,9 @@ make_image() {
 
     local module
     for module in $modules; do
-        find "$kernel_modules" -name "$module.ko" -exec cp -t "$root/lib/modules/" {} +
+        find "$kernel_modules" \( -name "$module.ko" -o -name "$module.ko.xz" \) -exec cp -t "$root/lib/modules/" {} +
+        # Debian has them compressed from trixie on.
+        [ ! -e "$root/lib/modules/$module.ko.xz" ] || xz -d "$root/lib/modules/$module.ko.xz"
         [ -e "$root/lib/modules/$module.ko" ] || { echo "no module $module"; return 1; }
     done
     cp -a "$testbed/image/." "$root/"
@@ -281,5 +291,5 @@ distribution_libraries() {
 strip_all() {
     find "$1" -type f \( -name '*.so*' -o -path '*/bin/*' \) ! -name busybox -exec strip -s {} + 2>/dev/null || true
     # Also removes the signatures, which nobody checks but all would hash.
-    find "$1/lib/modules" -name '*.ko' -exec strip -g {} +
+    [ ! -d "$1/lib/modules" ] || find "$1/lib/modules" -name '*.ko' -exec strip -g {} +
 }

@@ -57,8 +57,9 @@ choose_topology() {
 # boot_arguments INITRD; $policy, if set, is another FLASK policy than the built one, and
 # $dom0_memory another size.
 boot_arguments() {
-    # Unless rodata=off, the kernel checks all its page tables: half a second.
-    local dom0="console=hvc0 quiet rodata=off ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant"
+    # Unless rodata=off, the kernel checks all its page tables: half a second. In Debian's
+    # from trixie on, virtio-pci is built in, and would take its devices: hwdom_start, too.
+    local dom0="console=hvc0 quiet rodata=off initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant"
     local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''
     case $topology in
         hwdom) xen="$xen hardware_dom=1" dom0="$dom0 pci=off" ;;

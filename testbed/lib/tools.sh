@@ -43,8 +43,8 @@ make_tools() {
 
 # install_services TREE ROOT: the init scripts, as an administrator of Linux gets them.
 install_services() {
-    # configure has made them, but perhaps from what they were before.
-    (cd "$1/tools" && ./config.status -q hotplug/common/hotplugpath.sh hotplug/Linux/init.d/{xlpcid,sysconfig.xlpcid}) &&
+    # configure has made them, but perhaps from what they were before; in 4.22, make does.
+    (cd "$1/tools" && ./config.status -q --file=hotplug/{common/hotplugpath.sh,Linux/init.d/xlpcid,Linux/init.d/sysconfig.xlpcid}) &&
     make -C "$1/tools/hotplug/common" DESTDIR="$2" install-scripts &&
     make -C "$1/tools/hotplug/Linux" DESTDIR="$2" install-initd
 }
@@ -75,6 +75,10 @@ build_tools() {
 # itself needs.
 make_policy() {
     cp "$testbed/src/testbed.te" "$1/modules/" &&
+    # From 4.21 on, xenstored asks for this, and Xen's policy allows it only to a domain that
+    # has nothing but xenstored.
+    { ! grep -q get_domain_state "$1/modules/dom0.te" ||
+      echo "allow dom0_t domxen_t:domain2 get_domain_state;" >>"$1/modules/testbed.te"; } &&
     { cat "$1/modules/modules.conf"; echo "testbed = on"; } >"$1/testbed.conf" &&
     make -C "$1" -f Makefile.common FLASK_BUILD_DIR="$1" XEN_FULLVERSION=testbed MOD_CONF=testbed.conf &&
     cp "$1/xenpolicy-testbed" "$2"

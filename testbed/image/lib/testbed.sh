@@ -129,6 +129,9 @@ within() {
     fi
 }
 
+# have_unpatched: whether xl-plain is without the series, and there is something to compare.
+have_unpatched() { ! xl-plain help | grep -q '^ *pcid '; }
+
 # plan COUNT before the first test, or done_testing after the last.
 plan() {
     planned=$1
