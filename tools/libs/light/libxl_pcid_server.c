@@ -171,7 +171,7 @@ static pcid_conn *spare_find(pcid_server *server, libxl_domid client)
 
 /*
  * The directory's value says which channel whoever comes next can take.
- * If that fails, he has to ask for one.
+ * If it cannot be written, they have to ask for one.
  */
 static void spare_announce(libxl__gc *gc, const pcid_server *server,
                            libxl_domid client, const char *name)
@@ -543,7 +543,7 @@ static const char *conn_new(libxl__gc *gc, pcid_server *server,
                             libxl_domid client, const char *name,
                             const char *path, bool *full_r);
 static int offer_next(libxl__gc *gc, pcid_server *server, int ms);
-static void spares_fill(libxl__gc *gc, pcid_server *server, int ms);
+static void spares_fill(libxl__gc *gc, pcid_server *server);
 static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
                          const struct timeval *requested_abs, int rc);
 static int conn_offer(libxl__gc *gc, pcid_conn *conn);
@@ -627,7 +627,7 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
     server->abrt.callback = server_abort;
     rc = libxl__ao_abortable_register(&server->abrt);
     if (rc) goto out;
-    spares_fill(gc, server, 0);
+    spares_fill(gc, server);
 
     for (i = 0; i < num_clients; i++)
         LOG(INFO, "serving the PCI devices of domain %u to domain %u",
@@ -658,10 +658,10 @@ static int offer_next(libxl__gc *gc, pcid_server *server, int ms)
 }
 
 /* Without spares, clients ask: a failure, which is logged, is none. */
-static void spares_fill(libxl__gc *gc, pcid_server *server, int ms)
+static void spares_fill(libxl__gc *gc, pcid_server *server)
 {
     if (spare_next(server) != INVALID_DOMID)
-        offer_next(gc, server, ms);
+        offer_next(gc, server, 0);
 }
 
 static void refuse(libxl__gc *gc, const char *path, const char *why)
@@ -683,7 +683,7 @@ static void server_restore(libxl__gc *gc, pcid_server *server)
     XEN_LIST_FOREACH_SAFE(conn, &server->conns, entry, next)
         if (!conn->vc.connected) conn_dispose(gc, conn);
     create_directories(gc, server); /* logs why not */
-    spares_fill(gc, server, 0);
+    spares_fill(gc, server);
 }
 
 static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
@@ -726,7 +726,7 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
         if (conn) {
             LOG_CONN(DEBUG, conn, "takes its request back");
             conn_dispose(gc, conn);
-            spares_fill(gc, server, 0);
+            spares_fill(gc, server);
         }
         return;
     }
@@ -802,7 +802,7 @@ static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
     if (!first) {
         client = spare_next(server);
         if (client != INVALID_DOMID && !spare_make(gc, server, client))
-            spares_fill(gc, server, 0);
+            spares_fill(gc, server);
         return;
     }
 
@@ -817,7 +817,7 @@ static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
     if (waiting > 1)
         offer_next(gc, server, 0); /* a failure is logged */
     else
-        spares_fill(gc, server, 0);
+        spares_fill(gc, server);
 }
 
 static int conn_listen(libxl__gc *gc, pcid_conn *conn)
@@ -959,7 +959,7 @@ static void conn_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
     else
         LOG_CONN(DEBUG, conn, "closed, rc=%d", rc);
     conn_dispose(gc, conn);
-    spares_fill(gc, server, 0);
+    spares_fill(gc, server);
 }
 
 /*
