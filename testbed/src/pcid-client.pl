@@ -575,7 +575,12 @@ sub call_anonymous {
 sub connect_server {
     my $name = new_name();
     my $says = ask($name);
-    return undef unless defined $says && $says eq 'offered';
+    return defined $says && $says eq 'offered' ? greeted($name) : undef;
+}
+
+# Connects to the channel of that name: undef if no greeting comes.
+sub greeted {
+    my ($name) = @_;
     my $c = attach($name);
     my $end = now() + SILENCE;
     pump($c, 1) while !$c->{greeting} && !$c->{eof} && now() < $end;
@@ -1043,8 +1048,27 @@ pause(0.2), $left -= 0.2
 ok(!xs_exists("$dir/$forgotten"),
    'an offer that nobody has taken up is taken back');
 ok(!xs_exists("$dir/$exact"), 'a request that was taken back stays so');
-is(join(' ', grep { $_ ne '' } split /\n/, xs('list', $dir) // ''), '',
-   'no node is left');
+my $spare = xs('read', $dir) // '';
+is(join(' ', grep { $_ ne '' } split /\n/, xs('list', $dir) // ''), $spare,
+   'no node is left, but of a channel made in advance');
+
+# --- Section 2.3: taking a channel without asking
+
+if (ok($spare =~ /^[A-Za-z0-9_\@-]{1,12}$/, 'there is one')) {
+    $c = greeted($spare);
+    if (ok($c, 'it can be connected to, and greets')) {
+        is(said(call($c, 'exists', dir_id => 'pci_devices', sbdf => $dev)),
+           'true', 'and answers');
+        ok(!xs_exists("$dir/$spare"), 'its node is gone by then');
+        my $next = '';
+        $by = now() + SILENCE;
+        pause(0.1)
+            while now() < $by
+            && (($next = xs('read', $dir) // '') eq $spare || $next eq '');
+        ok($next ne $spare && $next ne '', 'another one is made');
+        disconnect($c);
+    }
+}
 is(join('; ', sort keys %invalid), '',
    'every message was as the document says');
 
