@@ -12,7 +12,7 @@ requests() {
     requests_before=$(lines)
     run "$@"
     requests=$(owner tail -n "+$((requests_before + 1))" $log |
-        sed -nE 's/^.*: domain [0-9]+, [0-9a-z]+: ([a-z_]+ .*): .*$/\1/p')
+        sed -nE 's/^.*: domain [0-9]+, [0-9a-z@]+: ([a-z_]+ .*): .*$/\1/p')
 }
 
 # asks "what" MOST [BDF...]: that it succeeded, and asked for each of the devices, but in

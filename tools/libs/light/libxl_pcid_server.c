@@ -726,8 +726,9 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
         if (conn) {
             LOG_CONN(DEBUG, conn, "takes its request back");
             conn_dispose(gc, conn);
-            spares_fill(gc, server);
         }
+        /* If it could not be made, there may be room now. */
+        spares_fill(gc, server);
         return;
     }
     if (conn || strcmp(state, PCID_XS_REQUESTED))

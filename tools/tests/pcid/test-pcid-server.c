@@ -516,6 +516,19 @@ static void spare_cannot_be_made(void)
     world_settle();
     ok(spare(0), "the next attempt succeeds");
     end();
+
+    /* A directory can be too full for the server, if not for domain 0. */
+    domains();
+    fault_inject("xs_write", BASE "/0/@", ENOSPC, 0, 1);
+    server_start(&server, OWNER, NULL, 0);
+    world_settle();
+    store_put(BASE "/0/x", "y");
+    world_settle();
+    is_str(spare(0), NULL, "no room in xenstore: no spare is announced");
+    store_rm(BASE "/0/x");
+    world_settle();
+    ok(spare(0), "when somebody has made room there is one");
+    end();
 }
 
 static void spare_is_removed(void)
