@@ -38,6 +38,9 @@ int main(int argc, char **argv)
     if (!chan)
         err(1, "cannot connect to domain %s at %s", argv[1], argv[2]);
     chan->blocking = 0;
+    /* Section 2.3 of the protocol: another client may have been here. */
+    if (chan->ring->left.prod || chan->ring->right.cons)
+        errx(1, "the channel at %s has been used", argv[2]);
 
     while (to_output(chan)) {
         struct pollfd fds[] = {

@@ -423,6 +423,20 @@ static void many_ended(libxl_ctx *c, int rc, void *for_callback)
     many_done++;
 }
 
+/* Begins a list; many_rc[0] says how it ended. */
+static void list_begin(libxl_device_pci **pcis, int *num)
+{
+    libxl_asyncop_how how = { .callback = many_ended };
+
+    many_rc[0] = ERROR_NOT_READY;
+    *pcis = NULL;
+    *num = 0;
+    world_call(ctx);
+    libxl_device_pci_list_assignable(ctx, pcis, num, &how);
+    world_return();
+    world_settle();
+}
+
 static bool all_done(void *opaque)
 {
     return many_done == 16;
@@ -431,7 +445,6 @@ static bool all_done(void *opaque)
 /* One that has used it is gone, but the server has not noticed yet. */
 static void spare_is_used(void)
 {
-    libxl_asyncop_how how = { .callback = many_ended };
     raw_peer peer = { 0 };
     libxl_device_pci *pcis;
     int num;
@@ -444,10 +457,7 @@ static void spare_is_used(void)
     raw_send(&peer, "{\"execute\":\"ls\",\"id\":0,\"arguments\":"
              "{\"dir_id\":\"pci_devices\"}}");
     raw_kill(&peer);
-    world_call(ctx);
-    libxl_device_pci_list_assignable(ctx, &pcis, &num, &how);
-    world_return();
-    world_settle();
+    list_begin(&pcis, &num);
     ok(asked(), "another channel is asked for");
     world_stop(server.ctx, false);
     world_settle();
@@ -534,7 +544,6 @@ static void server_restarts(void)
 /* The server starts anew between the question and its answer. */
 static void server_wipes_the_question(void)
 {
-    libxl_asyncop_how how = { .callback = many_ended };
     libxl_device_pci *pcis;
     char path[64];
     int num;
@@ -542,10 +551,7 @@ static void server_wipes_the_question(void)
     start(3);
     no_spare();
     world_stop(server.ctx, true);
-    world_call(ctx);
-    libxl_device_pci_list_assignable(ctx, &pcis, &num, &how);
-    world_return();
-    world_settle();
+    list_begin(&pcis, &num);
     if (ok(asked(), "a question is there")) {
         snprintf(path, sizeof(path), DIR "/%s", asked());
         store_rm(path);
@@ -563,10 +569,7 @@ static void server_wipes_the_question(void)
     ctx = world_ctx(0);
     no_spare();
     world_stop(server.ctx, true);
-    world_call(ctx);
-    libxl_device_pci_list_assignable(ctx, &pcis, &num, &how);
-    world_return();
-    world_settle();
+    list_begin(&pcis, &num);
     store_rm("/local/domain/3/data/pcid");
     world_settle();
     is_int(many_rc[0], ERROR_PCI_OWNER_UNREACHABLE, "nobody to be asked");
