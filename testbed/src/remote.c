@@ -2,8 +2,8 @@
  * remote [-w SECONDS] DOMID COMMAND [ARGUMENT...]
  *
  * Run a command in domain DOMID, where agent runs. Its output comes out here, and
- * its exit status is ours; 125 when it could not be run. It has no input, and dies
- * with us. -w: how long the agent may take to answer (10 s).
+ * its exit status is ours; 125 when it could not be run, or was silent for too long. It
+ * has no input, and dies with us. -w: how long the agent may take to answer (10 s).
  */
 #include <err.h>
 #include <poll.h>
@@ -19,6 +19,7 @@
 #include "remote.h"
 
 #define FAILED 125
+#define SILENCE_SECONDS 300     /* then the domain hangs, or is no more */
 
 static struct libxenvchan *chan;
 
@@ -38,7 +39,16 @@ static void send_all(const void *data, size_t size)
 
 static void receive(void *data, size_t size)
 {
-    if (libxenvchan_recv(chan, data, size) != (int)size)
+    struct pollfd pfd = { .fd = libxenvchan_fd_for_select(chan), .events = POLLIN };
+    int n;
+
+    while ((n = libxenvchan_recv(chan, data, size)) == 0) {
+        if (poll(&pfd, 1, SILENCE_SECONDS * 1000) == 0)
+            errx(FAILED, "the command neither ended nor said anything for %d s",
+                 SILENCE_SECONDS);
+        libxenvchan_wait(chan);
+    }
+    if (n != (int)size)
         errx(FAILED, "the agent went away before the command ended");
 }
 
@@ -129,6 +139,7 @@ int main(int argc, char **argv)
 
     connect_to(argv[1], seconds);
     send_arguments(argv + 2);
+    chan->blocking = 0;
     for (;;) {
         struct packet packet;
 

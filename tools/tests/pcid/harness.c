@@ -213,6 +213,18 @@ int __wrap_libxenvchan_write(struct libxenvchan *ctrl, const void *data,
  * The loop
  */
 
+/* A signal (SIGCHLD, or libFuzzer's SIGALRM) does not mean that nothing is
+ * ready. */
+static int poll_really(struct pollfd *fds, nfds_t num, int timeout)
+{
+    int r;
+
+    do {
+        r = __real_poll(fds, num, timeout);
+    } while (r < 0 && errno == EINTR);
+    return r;
+}
+
 struct waits {
     struct pollfd fds[FDS_MAX];
     int num_fds;
@@ -240,7 +252,7 @@ static bool actor_run(struct actor *a, struct waits *w)
     gettimeofday(&now, NULL);
     rc = libxl_osevent_beforepoll(a->ctx, &num, fds, &timeout, now);
     assert(!rc);
-    r = __real_poll(fds, num, 0);
+    r = poll_really(fds, num, 0);
     if (r > 0 || !timeout) {
         libxl_osevent_afterpoll(a->ctx, num, fds, now);
         while (!libxl_event_check(a->ctx, &event, LIBXL_EVENTMASK_ALL, 0, 0))
@@ -281,7 +293,7 @@ static bool wait_children(struct waits *w)
 
     w->fds[w->num_fds++] = (struct pollfd){ .fd = fault_wake_fd(),
                                             .events = POLLIN };
-    if (__real_poll(w->fds, w->num_fds, CHILDREN_MS) == 0) {
+    if (poll_really(w->fds, w->num_fds, CHILDREN_MS) == 0) {
         printf("Bail out! a child process does not come to its end\n");
         exit(1);
     }
@@ -296,15 +308,15 @@ int __wrap_poll(struct pollfd *fds, nfds_t num, int timeout)
     int r, domid = standin_domid;
 
     if (!timeout)
-        return __real_poll(fds, num, 0);
+        return poll_really(fds, num, 0);
 
     assert(a && !a->busy); /* see world_call */
     a->busy = true;
     for (;;) {
-        r = __real_poll(fds, num, 0);
+        r = poll_really(fds, num, 0);
         if (r) break;
         if (run_all(&waits)) continue;
-        r = __real_poll(fds, num, 0);
+        r = poll_really(fds, num, 0);
         if (r) break;
 
         memcpy(waits.fds + waits.num_fds, fds, num * sizeof(*fds));
@@ -601,7 +613,7 @@ static void raw_events(raw_peer *peer)
     struct pollfd fd = { .events = POLLIN };
 
     fd.fd = libxenvchan_fd_for_select(peer->ctrl);
-    if (__real_poll(&fd, 1, 0) > 0)
+    if (poll_really(&fd, 1, 0) > 0)
         libxenvchan_wait(peer->ctrl);
 }
 
