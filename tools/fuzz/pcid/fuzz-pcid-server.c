@@ -567,7 +567,7 @@ static void set_up(void)
     fuzz_ready();
 }
 
-/* All but the spare channel */
+/* All but what is said to be the spare channel */
 static void clear_directory(const char *path)
 {
     char child[256];
@@ -585,8 +585,16 @@ static void clear_directory(const char *path)
     }
 }
 
+static void clear_directories(void)
+{
+    clear_directory(BASE "/0");
+    clear_directory(BASE "/5");
+    world_settle();
+}
+
 static void tear_down(void)
 {
+    bool was_faulty = faulty;
     int i;
     const char *name;
     char path[256];
@@ -605,8 +613,7 @@ static void tear_down(void)
         client_reset(&clients[i]);
     faulty = false;
     /* What was asked for by hand, and has been offered, is taken back. */
-    clear_directory(BASE "/0");
-    clear_directory(BASE "/5");
+    clear_directories();
     for (i = 0; (name = store_child(BASE, i)); i++) {
         if (!strcmp(name, "0") || !strcmp(name, "5")) continue;
         snprintf(path, sizeof(path), BASE "/%s", name);
@@ -624,6 +631,9 @@ static void tear_down(void)
     }
     if (!clients[0].peer.ctrl) connect_first();
     forget_requests(&clients[0]);
+    /* By now there are spares: what still was said to be one, and could not
+     * be removed, goes as well. */
+    if (was_faulty) clear_directories();
     fuzz_clean();
 }
 
