@@ -60,6 +60,7 @@ static bool stopped; /* it has been told to end */
 static bool faulty; /* there have been faults */
 static bool flr; /* pciback's do_flr is there */
 static bool files_changed; /* of sysfs, other than by libxl */
+static bool nodes_changed; /* below the server's directory, by hand */
 
 /*
  * Processes, which have done their part already; see fuzz-inline.c.
@@ -406,6 +407,7 @@ static void write_node(struct client *c, const char *line, bool remove)
     value = strchr(path, ' ');
     if (value) *value++ = '\0';
     if (good_path(path)) {
+        nodes_changed = true;
         xs = xs_open(0);
         if (!remove)
             xs_write(xs, XBT_NULL, path, value ?: "", strlen(value ?: ""));
@@ -567,15 +569,15 @@ static void set_up(void)
     fuzz_ready();
 }
 
-/* All but what is said to be the spare channel */
-static void clear_directory(const char *path)
+/* all: the spare channel, too, of which the server then makes another */
+static void clear_directory(const char *path, bool all)
 {
     char child[256];
     const char *name;
     int i;
 
     for (i = 0; (name = store_child(path, i)); ) {
-        if (!strcmp(name, store_get(path))) {
+        if (!all && !strcmp(name, store_get(path))) {
             i++;
             continue;
         }
@@ -585,16 +587,8 @@ static void clear_directory(const char *path)
     }
 }
 
-static void clear_directories(void)
-{
-    clear_directory(BASE "/0");
-    clear_directory(BASE "/5");
-    world_settle();
-}
-
 static void tear_down(void)
 {
-    bool was_faulty = faulty;
     int i;
     const char *name;
     char path[256];
@@ -611,9 +605,11 @@ static void tear_down(void)
         client_reset(&clients[0]);
     for (i = 1; i < CLIENTS; i++)
         client_reset(&clients[i]);
-    faulty = false;
-    /* What was asked for by hand, and has been offered, is taken back. */
-    clear_directories();
+    /* What was asked for by hand, and has been offered, is taken back; so is
+     * what could not be removed, or was written below a spare channel. */
+    clear_directory(BASE "/0", faulty || nodes_changed);
+    clear_directory(BASE "/5", faulty || nodes_changed);
+    faulty = nodes_changed = false;
     for (i = 0; (name = store_child(BASE, i)); i++) {
         if (!strcmp(name, "0") || !strcmp(name, "5")) continue;
         snprintf(path, sizeof(path), BASE "/%s", name);
@@ -631,9 +627,6 @@ static void tear_down(void)
     }
     if (!clients[0].peer.ctrl) connect_first();
     forget_requests(&clients[0]);
-    /* By now there are spares: what still was said to be one, and could not
-     * be removed, goes as well. */
-    if (was_faulty) clear_directories();
     fuzz_clean();
 }
 
