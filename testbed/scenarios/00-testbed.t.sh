@@ -19,6 +19,9 @@ if [ "$TOPOLOGY" = hwdom ]; then
     is "domain 1 is the hardware domain" "$(xl-plain domname 1)" hwdom
     is "Dom0 has no PCI device" "$(ls $pci_devices 2>/dev/null)" ""
     is "owner runs in domain 1" "$(owner xenstore-read domid)" 1
+    run owner sleep 400
+    is "a command that hangs there fails" "$status: $output" \
+        "125: remote: the command neither ended nor said anything for 300 s"
 else
     is "owner runs in Dom0" "$(owner sh -c 'echo $PPID')" $$
 fi
