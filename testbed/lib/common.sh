@@ -5,7 +5,7 @@
 
 testbed=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 top=$(dirname "$testbed")
-build=${TESTBED_BUILD:-$top/.build}
+build=$(realpath -m "${TESTBED_BUILD:-$top/.build}")
 logs=$build/log
 out=$build/boot           # what the emulator is given: xen, vmlinux, *.cpio
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2016
 # topologies: loopback hwdom
-# time limit: 600
+# time limit: 900
 #
 # The owner of the devices is not there, is the wrong one, or goes away: each command
 # fails within 10 s, with a message that names the domain and says what to check;

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: loopback hwdom
-# time limit: 600
+# time limit: 900
 #
 # Who is asked, and who may ask: only the designated domain is ever contacted, whatever
 # a guest publishes; only the client domains that the daemon was told are served; and

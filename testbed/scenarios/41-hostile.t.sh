@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: loopback hwdom
-# time limit: 600
+# time limit: 900
 #
 # Peers that do not keep to the protocol (src/hostile.c): clients that the daemon serves,
 # a guest that it does not, and an owner. Each misbehaviour has its line below, with what is

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
-# time limit: 600
+# time limit: 900
 #
 # The whole life of devices that are passed through to guests, whoever owns them: a guest
 # is created with them, they are detached and attached, and come back from a guest that

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: loopback hwdom
-# time limit: 600
+# time limit: 900
 #
 # A guest has devices, and their owner is lost, or is no longer the designated one: the
 # devices are taken from the guest all the same, in time, and it is said what could not be

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: loopback hwdom
-# time limit: 600
+# time limit: 900
 #
 # Load, and what it leaves behind: nothing. Many clients at once, many one after the other,
 # many requests, clients that are killed at any moment, and then none at all.

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: loopback hwdom
-# time limit: 600
+# time limit: 900
 #
 # The daemon is killed at random moments, while commands add, remove, attach and detach
 # devices. Each ends in time, with success or a cause; repeated with a daemon that runs, it
