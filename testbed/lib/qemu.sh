@@ -6,11 +6,10 @@
 # image/lib/devices.sh. Without an IOMMU, Xen cannot assign devices.
 qemu_arguments() {
     # shellcheck disable=SC2054
-    # A processor for each domain that may be busy: what Xen's scheduler lets wait is slow.
     # No XSAVE in this CPU: with it, and two busy domains, emulated processes crash
     # at random.
     qemu=(qemu-system-x86_64
-        -machine q35 -accel tcg -cpu qemu64 -smp 3 -m "$machine_memory"
+        -machine q35 -accel tcg -cpu qemu64 -m "$machine_memory"
         -nodefaults -display none -no-reboot
         -device intel-iommu,intremap=off
         -device isa-debug-exit,iobase=0xf4,iosize=4
@@ -28,14 +27,17 @@ qemu_arguments() {
 # and while all its processors wait it goes straight to the next timer. So a real machine
 # that is busy, or stands still for a while, makes it no slower against its own time limits:
 # those of Linux's pcifront (2 s for each access to the configuration space), of libxl, or of
-# a scenario. And it need not wait. Not for what people, or figures, are to be at.
-own_time() { qemu+=(-icount 'shift=2,sleep=off'); }
+# a scenario. And it need not wait. Not for what people, or figures, are to be at. One
+# processor of the real machine executes them all: more emulated ones make it slower.
+in_own_time() { qemu+=(-smp 2 -icount 'shift=2,sleep=off'); }
+# In real time, a processor for each domain that may be busy: what Xen's scheduler lets wait is slow.
+in_real_time() { qemu+=(-smp 3); }
 
 machine_memory=2048
 # With lower log levels, nothing of Dom0's console is seen once domain 1 exists. Xen's
 # default scheduler, credit2, at times leaves a domain waiting for minutes with both
 # processors idle, if the machine that emulates them is busy; credit has a tick.
-xen_options="console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 \
+xen_options="bootscrub=0 console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 \
 sched=credit flask=permissive loglvl=all guest_loglvl=all"
 
 # choose_topology TOPOLOGY[+VARIANT]: sets $topology and $variant. A variant changes how
@@ -57,9 +59,13 @@ choose_topology() {
 # boot_arguments INITRD; $policy, if set, is another FLASK policy than the built one, and
 # $dom0_memory another size.
 boot_arguments() {
-    # Unless rodata=off, the kernel checks all its page tables: half a second. In Debian's
-    # from trixie on, virtio-pci is built in, and would take its devices: hwdom_start, too.
-    local dom0="console=hvc0 quiet rodata=off initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant"
+    local kernel
+    kernel=$(cat "$testbed/image/lib/kernel-options")
+    # Unless rodata=off, the kernel checks all its page tables. It tests its cryptography, too, and
+    # reads certificates: seconds.
+    # In Debian's kernel from trixie on, virtio-pci is built in, and would take its devices:
+    # hwdom_start, too.
+    local dom0="$kernel initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant"
     local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''
     case $topology in
         hwdom) xen="$xen hardware_dom=1" dom0="$dom0 pci=off" ;;

@@ -46,7 +46,7 @@ domain() {
     <type arch='x86_64' machine='xenpv'>linux</type>
     <kernel>/boot/vmlinux</kernel>
     <initrd>/boot/base.cpio</initrd>
-    <cmdline>console=hvc0 quiet rodata=off ROLE=guest TOPOLOGY=$TOPOLOGY</cmdline>
+    <cmdline>$(cat /lib/kernel-options) ROLE=guest TOPOLOGY=$TOPOLOGY</cmdline>
   </os>
   <features><xen><passthrough state='on'/></xen></features>
   <devices><emulator>/bin/false</emulator>$1</devices>
