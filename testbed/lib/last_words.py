@@ -65,7 +65,7 @@ def ask(path):
 def attempt(function, path):
     try:
         return function(path) or ""
-    except (OSError, ValueError) as error:
+    except (OSError, LookupError, ValueError) as error:
         return "%s: %s" % (path, error)
 
 

@@ -30,7 +30,8 @@ qemu_arguments() {
 # a scenario. And it need not wait. Not for what people, or figures, are to be at. One
 # processor of the real machine executes them all: more emulated ones make it slower.
 in_own_time() { qemu+=(-smp 2 -icount 'shift=2,sleep=off'); }
-# In real time, a processor for each domain that may be busy: what Xen's scheduler lets wait is slow.
+# In real time, a processor for each domain that may be busy: what Xen's scheduler lets wait
+# is slow.
 in_real_time() { qemu+=(-smp 3); }
 
 machine_memory=2048
@@ -61,10 +62,10 @@ choose_topology() {
 boot_arguments() {
     local kernel
     kernel=$(cat "$testbed/image/lib/kernel-options")
-    # Unless rodata=off, the kernel checks all its page tables. It tests its cryptography, too, and
-    # reads certificates: seconds.
-    # In Debian's kernel from trixie on, virtio-pci is built in, and would take its devices:
-    # hwdom_start, too.
+    # For each domain: rodata=off because the kernel would check all its page tables, and no
+    # tests of its cryptography and no certificates, which take it seconds; sysrq for
+    # last_words.py. In Debian's kernel from trixie on, virtio-pci is built in, and would take
+    # its devices: hwdom_start, too.
     local dom0="$kernel initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant"
     local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''
     case $topology in
