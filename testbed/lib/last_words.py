@@ -7,7 +7,8 @@ usage: last_words.py MONITOR CONSOLE LOG
 MONITOR (QMP) and CONSOLE are sockets of the emulator, which writes what comes
 from the console to the file LOG.  The monitor says where the processors are;
 that is added to the log.  Xen, asked on the console, says what its domains wait
-for, and Dom0's kernel what its processes do.  On stdout: the gist of it.
+for, and the kernel that has the console, the hardware domain's, what its
+processes do.  On stdout: the gist of it.
 """
 
 import json
