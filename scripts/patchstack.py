@@ -170,9 +170,11 @@ def read_stack():
     return patches
 
 
-def without_line_numbers(diff):
-    return re.sub(r"^@@ -\d+(,\d+)? \+\d+(,\d+)? @@", r"@@ \1 \2 @@", diff,
-                  flags=re.M)
+def without_places(diff):
+    """A diff without line numbers, and without the line of the surroundings
+    that git puts behind them."""
+    return re.sub(r"^@@ -\d+(,\d+)? \+\d+(,\d+)? @@.*$", r"@@ \1 \2 @@",
+                  diff, flags=re.M)
 
 
 # --- Patches as commits -------------------------------------------------------
