@@ -37,8 +37,9 @@ in_real_time() { qemu+=(-smp 3); }
 machine_memory=2048
 # With lower log levels, nothing of Dom0's console is seen once domain 1 exists. Xen's
 # default scheduler, credit2, at times leaves a domain waiting for minutes with both
-# processors idle, if the machine that emulates them is busy; credit has a tick.
-xen_options="bootscrub=0 console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 \
+# processors idle, if the machine that emulates them is busy; credit has a tick. What guards
+# against speculation, here and in kernel-options, guards against nothing in an emulator.
+xen_options="bootscrub=0 spec-ctrl=no console=com1 com1=115200,8n1 dom0_mem=512M,max:512M dom0_max_vcpus=1 \
 sched=credit flask=permissive loglvl=all guest_loglvl=all"
 
 # choose_topology TOPOLOGY[+VARIANT]: sets $topology and $variant. A variant changes how
