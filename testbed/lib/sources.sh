@@ -9,8 +9,7 @@ find_sources() {
     patched=${XEN_PATCHED:-$build/tree}
     if [ ! -d "$patched" ]; then
         [ -z "${XEN_PATCHED:-}" ] || die "XEN_PATCHED=$patched: no such directory"
-        say "no patched tree ($patched): using the base for both"
-        patched=$plain
+        die "there is no patched tree yet, $patched: make tree"
     fi
     local dir
     for dir in "$plain" "$patched"; do
