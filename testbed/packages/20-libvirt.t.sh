@@ -18,7 +18,7 @@ edu_is_assignable() { [ "$(assignable)" = "$EDU_BDF " ]; }
 # What the daemon has logged of requests, since the last time.
 requests() {
     owner cat /var/log/xen/xlpcid.log >/tmp/log
-    tail -n "+$((seen + 1))" /tmp/log | sed -n 's/.*log_request: domain 0, [0-9a-f]*: //p'
+    tail -n "+$((seen + 1))" /tmp/log | sed -n 's/.*log_request: domain 0, [^:]*: //p'
     seen=$(wc -l </tmp/log)
 }
 seen=0
