@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# begins with: guest_start guest 'passthrough = "enabled"'
 #
 # test-pcid-host, which is for test systems: it passes on this host, and leaves it as it was,
 # even if it is told to end, or fails, while a guest has the device. What it cannot restore it
