@@ -1289,6 +1289,46 @@ static void designates_its_domain(void)
     end();
 }
 
+static void serves_only(void)
+{
+    raw_peer peer;
+
+    domains();
+    server_designates = false;
+    store_put(PCID_XS_OWNER, "5");
+    is_int(server_start(&server, 0, NULL, 0), 0, "in the toolstack domain");
+    is_str(store_get(PCID_XS_OWNER), "5", "another is designated as before");
+    is_str(raw_connect(&peer, 0, 0, "a"), NULL, "and it serves");
+    raw_close(&peer);
+    store_put(PCID_XS_OWNER, "0");
+    server_stop(&server);
+    is_str(store_get(PCID_XS_OWNER), "0",
+           "what it has not made, it does not withdraw");
+    server_designates = true;
+    world_reset();
+}
+
+static void cannot_designate(void)
+{
+    const libxl_asyncop_how how = { .u.for_event = 1 };
+    libxl_ctx *ctx;
+    int before;
+
+    domains();
+    before = world_enter(OWNER);
+    ctx = world_ctx(OWNER);
+    is_int(libxl_pcid_serve(ctx, NULL, 0, true, &how), ERROR_NI,
+           "in another domain");
+    has_str(world_log(), "not a toolstack domain", "it says why");
+    is_str(store_get(BASE "/0"), NULL, "it does not serve");
+    is_int(libxl_pcid_serve(ctx, NULL, 0, false, NULL), ERROR_INVAL,
+           "nor for ever, with the caller waiting");
+    has_str(world_log(), "needs an ao_how", "it says why");
+    world_leave(before);
+    world_ctx_free(ctx);
+    world_reset();
+}
+
 static void another_is_designated(void)
 {
     domains();
@@ -1547,6 +1587,8 @@ int main(void)
     xenstore_is_busy();
     client_domain_comes_later();
     designates_its_domain();
+    serves_only();
+    cannot_designate();
     another_is_designated();
     designation_is_rubbish();
     lends();
