@@ -277,6 +277,21 @@ static uint32_t gsi_of(uint32_t irq)
     return gsi;
 }
 
+/* The kernel's number for an interrupt that is not connected is no other
+ * number of a device. */
+static void read_not_connected(void)
+{
+    start(true);
+    sysfs_put("devices/" NIC "/irq", "2147483648\n");
+    ok(DO(READ_HEX, NIC, .attr = LIBXL__HOSTPCI_ATTR_IRQ) && !reply.value,
+       "as interrupt: none");
+    sysfs_put("devices/" NIC "/vendor", "0x80000000\n");
+    FAILS(FAILED, ERANGE, DO(READ_HEX, NIC,
+                             .attr = LIBXL__HOSTPCI_ATTR_VENDOR),
+          "as vendor: too large");
+    end();
+}
+
 static void read_gsi(void)
 {
     start(true);
@@ -1145,6 +1160,7 @@ int main(void)
     slots_with_rubbish();
     exists();
     read_hex();
+    read_not_connected();
     read_gsi();
     read_resources();
     write_files();
