@@ -4,7 +4,7 @@
 #
 # A device hangs in the kernel while xl pcid is stopped, killed or restarted: the daemon
 # leaves in time with the status and the log that xl(1) says, no process is left of it, and
-# the same command succeeds when the device does not hang any more.
+# the same command succeeds when the device does not hang any more. Arguments choose steps.
 
 drivers=/sys/bus/pci/drivers
 log=/var/log/xen/xlpcid.log
@@ -83,7 +83,7 @@ recovers() {
     step_done "$1" "$2"
 }
 
-for step in unbind bind remove_slot reset; do
+for step in ${*:-unbind bind remove_slot reset}; do
     hang "$step" "$step, stopped"
     : "$(owner sh -c ": >$log")"
     timed pcid_stop TERM
