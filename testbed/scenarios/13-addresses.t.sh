@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
 #
 # Addresses of PCI devices as people type them, and other arguments of xl's PCI commands:
@@ -132,7 +132,7 @@ devices() {
 }
 five='"dev":5'
 like "pci=['00:05.0'] is the device" "$(devices 00:05.0)" "$five"
-for form in 0:5.0 0000:00:05.0 bdf=00:05.0 00:05.0, 00:05.0,permissive= 00:05.0,vslot=; do
+for form in 0:5.0 0000:00:05.0 bdf=00:05.0 '00:05.0,' 00:05.0,permissive= 00:05.0,vslot=; do
     is "pci=['$form'] is the same" "$(devices "$form")" "$(devices 00:05.0)"
 done
 like "a slot" "$(devices 00:05.0@1f)" '"vdevfn":248'

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2016,SC2154
+# shellcheck shell=sh disable=SC2016,SC2015,SC2048,SC2154
 # topologies: loopback hwdom
 # time limit: 900
 #
