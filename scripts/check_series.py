@@ -23,6 +23,8 @@ WORK = os.path.join(BUILD, "check-series")
 LOGS = os.path.join(BUILD, "log", "check-series")
 
 UNIT_TESTS = "tools/tests/pcid"
+# These have come earlier in the stack.
+PARSER_TESTS = "tools/tests/libxlu"
 UNIT_TIME_LIMIT = 300
 
 # Nothing of Xen but the tools is built here.
@@ -364,10 +366,18 @@ class Builder:
         # They are linked with what of libxl they do not compile themselves.
         if not self.make(log, "tools/libs/light", "libxenlight.a"):
             return False
-        return all(self.command(
-            log, ["make", "-j%d" % self.jobs, "-C", UNIT_TESTS, *target.split(),
-                  "VERBOSE=1", *MAKE_OPTIONS[self.compiler][:1]], UNIT_TIME_LIMIT)
-            for target in targets or ("check",))
+        if not targets and not self.parser_tests(log):
+            return False
+        return all(self.test(log, UNIT_TESTS, *target.split(), "VERBOSE=1")
+                   for target in targets or ("check",))
+
+    def parser_tests(self, log):
+        return self.test(log, PARSER_TESTS, "check")
+
+    def test(self, log, directory, *targets):
+        return self.command(
+            log, ["make", "-j%d" % self.jobs, "-C", directory, *targets,
+                  *MAKE_OPTIONS[self.compiler][:1]], UNIT_TIME_LIMIT)
 
 
 def check_builds(tap, builder, patches, commits, tests):
@@ -377,6 +387,10 @@ def check_builds(tap, builder, patches, commits, tests):
         if tests and builder.git.lines("ls-tree", "--name-only", commit,
                                        UNIT_TESTS + "/Makefile"):
             what.append("passes its unit tests")
+        elif tests and builder.git.lines("diff-tree", "-r", "--name-only",
+                                         commit + "~", commit, "--",
+                                         PARSER_TESTS):
+            what.append("passes libxlu's tests")
         if builder.compiler == "gcc" and (last or builder.git.lines(
                 "diff-tree", "-r", "--name-only", commit + "~", commit, "--",
                 "tools/libs/uselibs.mk", "tools/libs/light/Makefile")):
@@ -395,6 +409,8 @@ def check_builds(tap, builder, patches, commits, tests):
             good = builder.build(log, last)
             if good and "passes its unit tests" in what:
                 good = builder.unit_tests(log)
+            if good and "passes libxlu's tests" in what:
+                good = builder.parser_tests(log)
             if good and "links without libxenvchan" in what:
                 good = builder.without_vchan(log)
         name += " (%.0f s)" % (time.monotonic() - start)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Builds and runs the tests in tools/tests/pcid, which need no Xen to run on.
+# Builds and runs the tests in tools/tests/libxlu and tools/tests/pcid, which
+# need no Xen to run on.
 
 set -ex -o pipefail
 
@@ -11,4 +12,5 @@ set -ex -o pipefail
             --with-system-qemu=/bin/false
 make -j"$(nproc)" -C tools/include
 make -j"$(nproc)" -C tools/libs
+make -j"$(nproc)" -C tools/tests/libxlu check
 make -j"$(nproc)" -C tools/tests/pcid check

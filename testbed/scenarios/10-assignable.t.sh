@@ -168,8 +168,6 @@ $EDU_BDF $(printf %064d 0)
 # pciback is not loaded; it was, when the device was added
 \$ xl pci-assignable-add $E1000_BDF
 \$ owner rmmod xen_pciback
-\$ xl pci-assignable-list
-! libxl: error: Looks like pciback driver not loaded
 \$ xl pci-assignable-add $EDU_BDF
 ! libxl: error: Looks like pciback driver is not loaded
 [1]

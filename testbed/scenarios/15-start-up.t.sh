@@ -135,16 +135,48 @@ service start "it has ended late" 0 '^Starting xl pcid\.$'
 service stop "before another is designated" 0 '^Stopping xl pcid'
 [ "$TOPOLOGY" = hwdom ] || { guest_start other && xl pci-owner other; }
 designated=$(xl pci-owner)
-refused="designated as the owner of the PCI devices, so xl pcid is to run there, not here"
+refused="designated as the owner of the PCI devices; run xl pcid in that domain, or clear the owner with xl pci-owner -c"
+mkdir -p /etc/default
+echo 'XLPCID_ARGS="--designate"' >/etc/default/xlpcid
 run $script start
 is "another is designated: start returns 1 in Dom0" "$status" 1
 like "another is designated: start says so" "$output" "domain ${designated%% *} is $refused"
 run $script status
 is "another is designated: status returns 3 in Dom0" "$status" 3
 is "another is designated: it still is" "$(xl pci-owner)" "$designated"
+
+# To serve is not to designate: a service that is enabled everywhere changes nothing.
+echo 'XLPCID_ARGS=""' >/etc/default/xlpcid
+ok "in Dom0, without --designate: it starts" $script start
+is "in Dom0, without --designate: the owner is as it was" "$(xl pci-owner)" "$designated"
+ok "in Dom0, without --designate: it stops" $script stop
+is "in Dom0, without --designate: the owner is still as it was" "$(xl pci-owner)" "$designated"
+if [ "$TOPOLOGY" = loopback ]; then
+    xl pci-owner -c
+    $script start
+    is "in Dom0, without an owner: nobody is designated" "$(xl pci-owner)" none
+    is "in Dom0, without an owner: its devices are used" "$(xl pci-assignable-list)" "$EDU_BDF "
+    $script stop
+    echo 'XLPCID_ARGS="--designate"' >/etc/default/xlpcid
+    xl pci-owner other
+    run xl pci-owner 0
+    is "Dom0 without xl pcid cannot be designated" "$status" 1
+    like "and it is said why" "$output" 'xl pcid does not run in it; without an owner, its devices are used directly'
+    run xl pci-owner other
+    like "an owner beside a Dom0 that has PCI devices: that is said" "$output" \
+        'this domain has [0-9]+ PCI devices, too: nothing keeps domain'
+else
+    run xl pci-owner 1
+    is "an owner beside a Dom0 without PCI devices: nothing is said" "$status $output" "0 "
+    fails "outside of Dom0, --designate is refused" owner timeout 20 xl pcid -F --designate
+    like "and it is said why" "$output" 'it is not a toolstack domain; leave out --designate'
+fi
 [ "$TOPOLOGY" = hwdom ] || { xl destroy other && xl pci-owner -c; }
 
-by_hand=$(owner -b xl pcid -F)
+designate=
+[ "$TOPOLOGY" = hwdom ] || designate=--designate
+# shellcheck disable=SC2086
+by_hand=$(owner -b xl pcid -F $designate)
 by_hand_serves() { owner xenstore-exists "/local/domain/${OWNER_IS%% *}/data/pcid/0"; }
 wait_until 10 by_hand_serves
 service start "one was started by hand" 1 'xl pcid runs in this domain already'
@@ -159,6 +191,10 @@ pcid_stop
 ok "it is started with options" env PCID_VERBOSE=1 pcid_start -c 0
 serves "with options"
 like "the log has requests" "$(owner cat $log)" 'ls'
+
+pcid_stop
+ok "any number of clients" pcid_start -c 0 -c 7 -c 8 -c 9 -c 10 -c 11
+serves "one of six clients"
 
 run owner start-stop-daemon -S -c nobody -x $script -- status
 is "not root: status returns 4" "$status" 4

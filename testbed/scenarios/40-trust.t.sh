@@ -108,7 +108,7 @@ else
     other_domid=$evil
     xl pci-owner evil
 fi
-fails "a daemon in Dom0 refuses if $other is designated" timeout 20 xl pcid -F
+fails "a daemon in Dom0 refuses if $other is designated" timeout 20 xl pcid -F --designate
 like "and names it" "$output" "[Dd]omain $other_domid.*designated .* xl pci-owner"
 is "the designation is as it was" "$(xl pci-owner)" "$other_domid $other"
 fails "nothing is published in Dom0" xenstore-exists /local/domain/0/data/pcid/0

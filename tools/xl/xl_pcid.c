@@ -96,20 +96,42 @@ static void catch_signals(void)
     CHK_SYSCALL(sigaction(SIGINT, &sa, NULL));
 }
 
-/* Lets libxl serve until it has stopped, after a signal. */
-static int run(const libxl_asyncop_how *how)
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/*
+ * Lets libxl serve until it has stopped, after a signal.  *stopped_r: whether
+ * it has.  If not, libxl still has work, and its ctx cannot be freed.
+ */
+static int run(const libxl_asyncop_how *how, bool *stopped_r)
 {
     struct pollfd *fds = NULL;
     struct timeval now;
     bool stopping = false;
     int space = 16, nfds, timeout, rc, r;
+    int64_t deadline = 0, left;
     libxl_event *event;
     char byte;
 
+    *stopped_r = false;
     for (;;) {
+        left = deadline - monotonic_ms();
+        if (stopping && left <= 0) {
+            fprintf(stderr, "xl pcid: the kernel has not come back from a"
+                    " device in %d s: leaving without it\n",
+                    STOP_TIMEOUT_MS / 1000);
+            rc = ERROR_TIMEDOUT;
+            break;
+        }
+
         fds = xrealloc(fds, sizeof(*fds) * (space + 1));
         nfds = space;
-        timeout = stopping ? STOP_TIMEOUT_MS : -1;
+        timeout = stopping ? left : -1;
         gettimeofday(&now, NULL);
         rc = libxl_osevent_beforepoll(ctx, &nfds, fds + 1, &timeout, now);
         if (rc == ERROR_BUFFERFULL) {
@@ -132,22 +154,19 @@ static int run(const libxl_asyncop_how *how)
             rc = ERROR_FAIL;
             break;
         }
-        if (!r && stopping) {
-            fprintf(stderr, "xl pcid: the kernel has not come back from a"
-                    " device in %d s: leaving without it\n",
-                    STOP_TIMEOUT_MS / 1000);
-            rc = ERROR_TIMEDOUT;
-            break;
-        }
 
         gettimeofday(&now, NULL);
         libxl_osevent_afterpoll(ctx, nfds, fds + 1, now);
 
         if (fds[0].revents && read(stop_pipe[0], &byte, 1) == 1) {
-            rc = ERROR_ABORTED;
-            if (stopping)
-                break; /* somebody is impatient */
+            if (stopping) {
+                fprintf(stderr, "xl pcid: a second signal: leaving without"
+                        " what the kernel is doing to a device\n");
+                rc = ERROR_ABORTED;
+                break;
+            }
             stopping = true;
+            deadline = monotonic_ms() + STOP_TIMEOUT_MS;
             libxl_ao_abort(ctx, how);
         }
 
@@ -159,6 +178,7 @@ static int run(const libxl_asyncop_how *how)
             libxl_event_free(ctx, event);
             if (rc == ERROR_ABORTED && stopping)
                 rc = 0;
+            *stopped_r = true;
             break;
         }
         libxl_event_free(ctx, event);
@@ -174,6 +194,7 @@ int main_pcid(int argc, char **argv)
         {"foreground", 0, 0, 'F'},
         {"pidfile", 1, 0, 'p'},
         {"client", 1, 0, 'c'},
+        {"designate", 0, 0, 'd'},
         COMMON_LONG_OPTS
     };
     const libxl_asyncop_how how = { .callback = NULL, .u.for_event = 1 };
@@ -185,10 +206,10 @@ int main_pcid(int argc, char **argv)
     const char *pidfile = NULL;
     libxl_domid *clients = NULL;
     int num_clients = 0, opt, ret, ready[2];
-    bool daemonize = true;
+    bool daemonize = true, designate = false, stopped;
     char byte = 0;
 
-    SWITCH_FOREACH_OPT(opt, "Fp:c:", opts, "pcid", 0) {
+    SWITCH_FOREACH_OPT(opt, "Fp:c:d", opts, "pcid", 0) {
     case 'F':
         daemonize = false;
         break;
@@ -198,6 +219,9 @@ int main_pcid(int argc, char **argv)
     case 'c':
         clients = xrealloc(clients, sizeof(*clients) * (num_clients + 1));
         clients[num_clients++] = find_domain(optarg);
+        break;
+    case 'd':
+        designate = true;
         break;
     }
     if (argv[optind]) {
@@ -230,7 +254,7 @@ int main_pcid(int argc, char **argv)
     }
 
     catch_signals();
-    ret = libxl_pcid_serve(ctx, clients, num_clients, &how);
+    ret = libxl_pcid_serve(ctx, clients, num_clients, designate, &how);
     if (ret)
         goto out;
 
@@ -241,9 +265,12 @@ int main_pcid(int argc, char **argv)
         close(ready[1]);
     }
 
-    ret = run(&how);
+    ret = run(&how, &stopped);
     if (pidfile)
         unlink(pidfile);
+    /* The processes at work on devices end with this one. */
+    if (!stopped)
+        _exit(EXIT_FAILURE);
 
  out:
     free(clients);

@@ -83,7 +83,11 @@ if [ "$TOPOLOGY" = hwdom ]; then
 else
     load e1000 xen-pciback
 fi
-[ "$TOPOLOGY" != loopback ] || [ "$DAEMON" = no ] || start_services
+if [ "$TOPOLOGY" = loopback ] && [ "$DAEMON" != no ]; then
+    mkdir -p /etc/default
+    echo 'XLPCID_ARGS="--designate"' >/etc/default/xlpcid
+    start_services
+fi
 uptime_is "ready"
 
 cd /root || die "no /root"

@@ -181,6 +181,10 @@ _hidden void libxl__hostpci_finish(libxl__gc *gc,
                                    const libxl__hostpci_request *request,
                                    libxl__hostpci_reply *reply);
 
+/* From now on the calling process, which `process' has forked for `work', ends
+ * when that does, as soon as the kernel comes back. */
+_hidden void libxl__hostpci_end_with(pid_t process);
+
 /*
  * Lets domid use what a guest must be allowed to use for it to drive a
  * device: the memory, the ports and the legacy interrupt.  The domain we

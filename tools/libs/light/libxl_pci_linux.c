@@ -10,6 +10,8 @@
 
 #include "libxl_osdeps.h" /* must come before any other headers */
 
+#include <sys/prctl.h>
+
 #include "libxl_internal.h"
 #include "libxl_arch.h"
 
@@ -45,37 +47,35 @@ char *libxl__hostpci_driver_path(libxl__gc *gc, const char *driver)
  * ERROR_FAIL.
  */
 
-static int write_file(libxl__gc *gc, libxl__hostpci_reply *reply,
-                      const char *path, const char *value)
+/* Closes fd. */
+static int write_fd(libxl__gc *gc, libxl__hostpci_reply *reply, int fd,
+                    const char *path, const char *value)
 {
-    int fd = -1, rc;
     ssize_t r;
 
-    fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) {
-        FAIL(FAILED, errno, "Couldn't open %s", path);
-        rc = ERROR_FAIL;
-        goto out;
-    }
-
     r = write(fd, value, strlen(value));
-    if (r < 0) {
+    if (r < 0)
         FAIL(FAILED, errno, "write to %s returned %zd", path, r);
-        rc = ERROR_FAIL;
-        goto out;
-    }
-    rc = 0;
+    close(fd);
+    return r < 0 ? ERROR_FAIL : 0;
+}
 
- out:
-    if (fd >= 0) close(fd);
-    return rc;
+static const char *sbdf_text(libxl__gc *gc, const libxl__pci_sbdf *sbdf)
+{
+    return GCSPRINTF(LIBXL__SBDF_FMT, LIBXL__SBDF_ARG(*sbdf));
 }
 
 static int write_sbdf(libxl__gc *gc, libxl__hostpci_reply *reply,
                       const char *path, const libxl__pci_sbdf *sbdf)
 {
-    return write_file(gc, reply, path,
-                      GCSPRINTF(LIBXL__SBDF_FMT, LIBXL__SBDF_ARG(*sbdf)));
+    int fd;
+
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        FAIL(FAILED, errno, "Couldn't open %s", path);
+        return ERROR_FAIL;
+    }
+    return write_fd(gc, reply, fd, path, sbdf_text(gc, sbdf));
 }
 
 static int check_device(libxl__gc *gc, libxl__hostpci_reply *reply,
@@ -214,14 +214,10 @@ static int list_directory(libxl__gc *gc, libxl__hostpci_reply *reply,
     return rc;
 }
 
-/*
- * The slots of pciback: the devices that it will bind to, bound or not.
- * Before a device can be bound to pciback it must have a slot.  To ask for
- * a slot twice gives two entries, so look first.
- */
-static int list_slots(libxl__gc *gc, libxl__hostpci_reply *reply)
+/* A file that has an SBDF in each line */
+static int list_lines(libxl__gc *gc, libxl__hostpci_reply *reply,
+                      const char *path)
 {
-    static const char path[] = SYSFS_PCIBACK_DRIVER"/slots";
     char line[64];
     int allocated = 0, rc;
     FILE *f;
@@ -253,11 +249,33 @@ static int list_slots(libxl__gc *gc, libxl__hostpci_reply *reply)
     return rc;
 }
 
+/*
+ * The slots of pciback: the devices that it will bind to, bound or not.
+ * Before a device can be bound to pciback it must have a slot.  To ask for
+ * a slot twice gives two entries, so look first.
+ */
+static int list_slots(libxl__gc *gc, libxl__hostpci_reply *reply)
+{
+    return list_lines(gc, reply, SYSFS_PCIBACK_DRIVER"/slots");
+}
+
+/* Does the list of a reply have the device? */
+static bool has_sbdf(const libxl__hostpci_reply *list,
+                     const libxl__pci_sbdf *sbdf)
+{
+    int i;
+
+    for (i = 0; i < list->num_sbdfs; i++)
+        if (libxl__pci_sbdf_equal(&list->sbdfs[i], sbdf))
+            return true;
+    return false;
+}
+
 static int has_slot(libxl__gc *gc, libxl__hostpci_reply *reply,
                     const libxl__pci_sbdf *sbdf, bool *has_r)
 {
     libxl__hostpci_reply slots = { 0 };
-    int i, rc;
+    int rc;
 
     rc = list_slots(gc, &slots);
     if (rc) {
@@ -266,11 +284,7 @@ static int has_slot(libxl__gc *gc, libxl__hostpci_reply *reply,
         reply->desc = slots.desc;
         return rc;
     }
-
-    *has_r = false;
-    for (i = 0; i < slots.num_sbdfs; i++)
-        if (libxl__pci_sbdf_equal(&slots.sbdfs[i], sbdf))
-            *has_r = true;
+    *has_r = has_sbdf(&slots, sbdf);
     return 0;
 }
 
@@ -369,8 +383,7 @@ static void do_exists(libxl__gc *gc, const libxl__hostpci_request *request,
     }
 }
 
-/* A device that is not connected: it says so, or the kernel has found out. */
-#define IRQ_LINE_NONE    0xff
+/* The kernel's number for an interrupt that is not connected */
 #define IRQ_NOTCONNECTED 0x80000000
 
 /* An attribute that is a number */
@@ -420,26 +433,32 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
     return rc;
 }
 
-static int read_gsi(libxl__gc *gc, libxl__hostpci_reply *reply,
-                    const libxl__pci_sbdf *sbdf, uint32_t *gsi_r)
+static int find_gsi(libxl__gc *gc, libxl__hostpci_reply *reply,
+                    const libxl__pci_sbdf *sbdf, uint32_t irq,
+                    uint32_t *gsi_r)
 {
-    uint32_t irq, machine_sbdf = (uint32_t)sbdf->domain << 16 |
+    uint32_t machine_sbdf = (uint32_t)sbdf->domain << 16 |
         sbdf->bus << 8 | sbdf->dev << 3 | sbdf->func;
     int rc;
 
-    rc = read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_GSI, &irq);
-    if (rc) goto out;
-    if (irq == IRQ_LINE_NONE) irq = 0;
     rc = libxl__arch_pci_gsi(gc, machine_sbdf, irq, gsi_r);
     if (rc || *gsi_r > PCID_GSI_MAX) {
         FAIL(FAILED, rc ? errno : ERANGE, "Cannot tell the GSI of "
              LIBXL__SBDF_FMT, LIBXL__SBDF_ARG(*sbdf));
-        rc = ERROR_FAIL;
-        goto out;
+        return ERROR_FAIL;
     }
+    return 0;
+}
 
- out:
-    return rc;
+static int read_gsi(libxl__gc *gc, libxl__hostpci_reply *reply,
+                    const libxl__pci_sbdf *sbdf, uint32_t *gsi_r)
+{
+    uint32_t irq;
+    int rc;
+
+    rc = read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_GSI, &irq);
+    if (rc) return rc;
+    return find_gsi(gc, reply, sbdf, irq, gsi_r);
 }
 
 static void do_read_hex(libxl__gc *gc,
@@ -539,24 +558,40 @@ static void do_reset(libxl__gc *gc, const libxl__hostpci_request *request,
                      libxl__hostpci_reply *reply)
 {
     const char *path = SYSFS_PCIBACK_DRIVER"/do_flr";
-    bool exists;
+    int fd;
 
     if (check_device(gc, reply, &request->sbdf)) return;
 
-    if (path_exists(gc, reply, path, &exists)) return;
-    if (exists) {
-        write_sbdf(gc, reply, path, &request->sbdf);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        write_fd(gc, reply, fd, path, sbdf_text(gc, &request->sbdf));
         return;
     }
+    if (errno != ENOENT)
+        LOGE(ERROR, "Failed to access pciback path %s", path);
 
     path = device_path(gc, &request->sbdf, "reset");
-    if (path_exists(gc, reply, path, &exists)) return;
-    if (exists)
-        write_file(gc, reply, path, "1");
-    else
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        write_fd(gc, reply, fd, path, "1");
+    else if (errno == ENOENT)
         FAIL(UNSUPPORTED, 0, "The kernel doesn't support reset from sysfs "
-             "for PCI device "LIBXL__SBDF_FMT,
-             LIBXL__SBDF_ARG(request->sbdf));
+             "for PCI device "LIBXL__SBDF_FMT": what its last user left in "
+             "it is still there", LIBXL__SBDF_ARG(request->sbdf));
+    else
+        FAIL(FAILED, errno, "Couldn't open %s", path);
+}
+
+/* As read_number; what cannot be read is logged, and is `unknown'. */
+static uint32_t read_id(libxl__gc *gc, const libxl__pci_sbdf *sbdf,
+                        libxl__hostpci_attr attr, uint32_t unknown)
+{
+    libxl__hostpci_reply reply = { 0 };
+    uint32_t value;
+
+    if (!read_number(gc, &reply, sbdf, attr, &value)) return value;
+    LOG(ERROR, "%s", reply.desc);
+    return unknown;
 }
 
 static void do_query(libxl__gc *gc, const libxl__hostpci_request *request,
@@ -581,13 +616,9 @@ static void do_query(libxl__gc *gc, const libxl__hostpci_request *request,
     }
     reply->assigned = reply->assigned_functions & (1u << sbdf->func);
 
-    if (read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_VENDOR,
-                    &reply->vendor) ||
-        read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_DEVICE,
-                    &reply->device))
-        return;
-    read_number(gc, reply, sbdf, LIBXL__HOSTPCI_ATTR_CLASS,
-                &reply->class_code);
+    reply->vendor = read_id(gc, sbdf, LIBXL__HOSTPCI_ATTR_VENDOR, 0xffff);
+    reply->device = read_id(gc, sbdf, LIBXL__HOSTPCI_ATTR_DEVICE, 0xffff);
+    reply->class_code = read_id(gc, sbdf, LIBXL__HOSTPCI_ATTR_CLASS, 0);
 }
 
 static void do_assign(libxl__gc *gc, const libxl__hostpci_request *request,
@@ -645,7 +676,10 @@ static void do_unassign(libxl__gc *gc,
         reply->step = LIBXL__HOSTPCI_STEP_REMOVE_SLOT;
 }
 
-/* That a device cannot be reset is no reason not to go on. */
+/*
+ * Go on if a device cannot be reset.  If there is no way to do it, whoever
+ * lends it is told, and once is enough.
+ */
 static void try_reset(libxl__gc *gc, const libxl__hostpci_request *request,
                       libxl__hostpci_reply *reply)
 {
@@ -654,7 +688,34 @@ static void try_reset(libxl__gc *gc, const libxl__hostpci_request *request,
     if (!request->reset) return;
 
     do_reset(gc, request, &reset);
-    if (reset.class) reply->reset_failed = reset.desc;
+    if (reset.class && (reset.class != LIBXL__HOSTPCI_UNSUPPORTED ||
+                        request->command == LIBXL__HOSTPCI_LEND))
+        reply->reset_failed = reset.desc;
+}
+
+/*
+ * What one guest may write to the configuration space is not for the next.
+ * pciback forgets it only with the device.
+ */
+static int forget_permissive(libxl__gc *gc, libxl__hostpci_reply *reply,
+                             const libxl__pci_sbdf *sbdf)
+{
+    static const char path[] = SYSFS_PCIBACK_DRIVER"/permissive";
+    libxl__hostpci_reply permissive = { 0 };
+    int rc;
+
+    rc = list_lines(gc, &permissive, path);
+    if (rc) {
+        LOG(WARN, "cannot tell whether pciback lets the guest write to all"
+            " of the configuration space of "LIBXL__SBDF_FMT": %s",
+            LIBXL__SBDF_ARG(*sbdf), permissive.desc);
+        return 0;
+    }
+    if (!has_sbdf(&permissive, sbdf)) return 0;
+
+    rc = write_sbdf(gc, reply, SYSFS_PCIBACK_DRIVER"/unbind", sbdf);
+    if (rc) return rc;
+    return write_sbdf(gc, reply, SYSFS_PCIBACK_DRIVER"/bind", sbdf);
 }
 
 /* To lend what is read here is up to whoever asks. */
@@ -668,6 +729,11 @@ static void do_lend(libxl__gc *gc, const libxl__hostpci_request *request,
     if (!assigned) {
         FAIL(FAILED, 0, LIBXL__SBDF_FMT" is not assigned to pciback",
              LIBXL__SBDF_ARG(*sbdf));
+        return;
+    }
+
+    if (!request->permissive && forget_permissive(gc, reply, sbdf)) {
+        reply->step = LIBXL__HOSTPCI_STEP_PERMISSIVE;
         return;
     }
 
@@ -715,12 +781,28 @@ void libxl__hostpci_work(libxl__gc *gc,
     commands[request->command](gc, request, reply);
 }
 
+void libxl__hostpci_end_with(pid_t process)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* It may have ended before that. */
+    if (getppid() != process) _exit(1);
+}
+
 void libxl__hostpci_finish(libxl__gc *gc,
                            const libxl__hostpci_request *request,
                            libxl__hostpci_reply *reply)
 {
-    if (request->command == LIBXL__HOSTPCI_LEND && !reply->class)
-        read_gsi(gc, reply, &request->sbdf, &reply->access.gsi);
+    libxl__hostpci_reply unreadable = { 0 };
+    uint32_t irq;
+
+    if (request->command != LIBXL__HOSTPCI_LEND || reply->class) return;
+
+    /* Without a number, the device is lent without an interrupt. */
+    if (read_number(gc, &unreadable, &request->sbdf,
+                    LIBXL__HOSTPCI_ATTR_GSI, &irq))
+        LOG(ERROR, "%s", unreadable.desc);
+    else
+        find_gsi(gc, reply, &request->sbdf, irq, &reply->access.gsi);
 }
 
 void libxl__hostpci_perform(libxl__gc *gc,

@@ -38,6 +38,26 @@ static int read_owner(libxl__gc *gc, xs_transaction_t t,
     return 0;
 }
 
+/*
+ * Says so if the domain that designates another has PCI devices itself.  What
+ * the owner says of the addresses and interrupts of its devices is not
+ * compared with those.
+ */
+static void mention_own_devices(libxl__gc *gc, libxl_domid owner)
+{
+    libxl__hostpci_request request = {
+        .command = LIBXL__HOSTPCI_LS,
+        .dir = LIBXL__HOSTPCI_DIR_PCI_DEVICES,
+    };
+    libxl__hostpci_reply reply;
+
+    libxl__hostpci_perform(gc, &request, &reply);
+    if (!reply.class && reply.num_sbdfs)
+        LOG(WARN, "domain %u is now the owner of the PCI devices, but this"
+            " domain has %d PCI devices, too: nothing keeps domain %u from"
+            " giving a guest access to them", owner, reply.num_sbdfs, owner);
+}
+
 int libxl__pci_owner_get(libxl__gc *gc, libxl_domid *owner_r)
 {
     int rc;
@@ -51,7 +71,11 @@ int libxl__pci_owner_designate(libxl__gc *gc, libxl_domid domid,
 {
     xs_transaction_t t = XBT_NULL;
     libxl_domid other;
+    uint32_t self;
     int rc;
+
+    rc = libxl__get_domid(gc, &self);
+    if (rc) goto out;
 
     for (;;) {
         rc = libxl__xs_transaction_start(gc, &t);
@@ -80,6 +104,7 @@ int libxl__pci_owner_designate(libxl__gc *gc, libxl_domid domid,
         if (rc < 0) goto out;
     }
     LOG(DEBUG, "domain %u is now the owner of the PCI devices", domid);
+    if (domid != self) mention_own_devices(gc, domid);
 
  out:
     libxl__xs_transaction_abort(gc, &t);
@@ -130,6 +155,28 @@ int libxl_pci_owner_get(libxl_ctx *ctx, libxl_domid *owner_r)
     return rc;
 }
 
+/*
+ * Without a server in it, the domain that designates itself could not use its
+ * devices any more.
+ */
+static int check_served(libxl__gc *gc, libxl_domid owner)
+{
+    uint32_t self;
+    int rc;
+
+    rc = libxl__get_domid(gc, &self);
+    if (rc || owner != self) return rc;
+
+    if (!libxl__xs_read(gc, XBT_NULL, GCSPRINTF("/local/domain/%u/%s", self,
+                                                PCID_XS_DIR))) {
+        LOG(ERROR, "domain %u cannot be designated as the owner of the PCI"
+            " devices: xl pcid does not run in it; without an owner, its"
+            " devices are used directly: see xl pci-owner -c", owner);
+        return ERROR_INVAL;
+    }
+    return 0;
+}
+
 int libxl_pci_owner_set(libxl_ctx *ctx, libxl_domid owner)
 {
     GC_INIT(ctx);
@@ -141,6 +188,9 @@ int libxl_pci_owner_set(libxl_ctx *ctx, libxl_domid owner)
             " domain", owner);
         goto out;
     }
+
+    rc = check_served(gc, owner);
+    if (rc) goto out;
 
     rc = libxl__pci_owner_designate(gc, owner, true, NULL);
     if (rc)

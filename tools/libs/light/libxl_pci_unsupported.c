@@ -19,6 +19,10 @@ void libxl__hostpci_work(libxl__gc *gc,
     libxl__hostpci_perform(gc, request, reply);
 }
 
+void libxl__hostpci_end_with(pid_t process)
+{
+}
+
 void libxl__hostpci_finish(libxl__gc *gc,
                            const libxl__hostpci_request *request,
                            libxl__hostpci_reply *reply)

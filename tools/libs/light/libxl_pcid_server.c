@@ -29,7 +29,9 @@
  *
  * A kernel that does not come back from a write thus holds up nothing but
  * what else is asked of the same device.  When a client goes, its work
- * goes on to its end: to stop half-way would serve nobody.
+ * goes on to its end: to stop half-way would serve nobody.  When the server
+ * goes, its work ends, as soon as the kernel comes back: the next server
+ * does not know of it.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -63,6 +65,7 @@ struct pcid_server {
     char *base; /* directory in xenstore */
     const libxl_domid *clients;
     int num_clients;
+    bool designated; /* by us, and so to be withdrawn at the end */
     libxl__carefd *lock;
     libxl__ev_xswatch watch;
     libxl__ev_time offer; /* set while a channel is to be made */
@@ -438,17 +441,16 @@ static void conn_send_reply(libxl__gc *gc, pcid_conn *conn,
  */
 static int create_directories(libxl__gc *gc, pcid_server *server)
 {
-    struct xs_permissions *dir, sub[3];
+    struct xs_permissions dir, sub[3];
     xs_transaction_t t = XBT_NULL;
     int i, rc;
 
-    GCNEW_ARRAY(dir, server->num_clients + 1);
-    dir[0].id = server->self;
-    dir[0].perms = XS_PERM_NONE;
-    for (i = 0; i < server->num_clients; i++) {
-        dir[i + 1].id = server->clients[i];
-        dir[i + 1].perms = XS_PERM_READ;
-    }
+    /*
+     * Clients need not see who the others are; and xenstored limits how many
+     * domains can have a right to a node.
+     */
+    dir.id = server->self;
+    dir.perms = XS_PERM_NONE;
 
     for (;;) {
         rc = libxl__xs_transaction_start(gc, &t);
@@ -456,8 +458,7 @@ static int create_directories(libxl__gc *gc, pcid_server *server)
 
         rc = libxl__xs_rm_checked(gc, t, server->base);
         if (rc) goto out;
-        rc = libxl__xs_mknod(gc, t, server->base, dir,
-                             server->num_clients + 1);
+        rc = libxl__xs_mknod(gc, t, server->base, &dir, 1);
         if (rc) goto out;
 
         for (i = 0; i < server->num_clients; i++) {
@@ -518,10 +519,7 @@ static int take_lock(libxl__gc *gc, pcid_server *server)
     return rc;
 }
 
-/*
- * In the toolstack domain, to start the server is to designate this
- * domain.  In any other, the designation cannot even be seen.
- */
+/* Outside of toolstack domains, the designation cannot even be seen. */
 static int designate_self(libxl__gc *gc, pcid_server *server)
 {
     libxl_domid other;
@@ -529,10 +527,15 @@ static int designate_self(libxl__gc *gc, pcid_server *server)
 
     rc = libxl__pci_owner_designate(gc, server->self, false, &other);
     if (rc == ERROR_DEVICE_EXISTS)
-        LOG(ERROR, "domain %u is designated as the owner of the PCI"
-            " devices, so xl pcid is to run there, not here: see"
-            " xl pci-owner", other);
-    return rc == ERROR_NI ? 0 : rc;
+        LOG(ERROR, "cannot start xl pcid: domain %u is designated as the"
+            " owner of the PCI devices; run xl pcid in that domain, or clear"
+            " the owner with xl pci-owner -c", other);
+    else if (rc == ERROR_NI)
+        LOG(ERROR, "cannot start xl pcid: domain %u cannot designate itself"
+            " as the owner of the PCI devices, because it is not a toolstack"
+            " domain; leave out --designate", server->self);
+    if (!rc) server->designated = true;
+    return rc;
 }
 
 static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt,
@@ -571,12 +574,12 @@ static void server_check_stopped(libxl__egc *egc, pcid_server *server);
  */
 
 int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
-                     int num_clients, const libxl_asyncop_how *ao_how)
+                     int num_clients, bool designate,
+                     const libxl_asyncop_how *ao_how)
 {
     AO_CREATE(ctx, INVALID_DOMID, ao_how);
     pcid_server *server;
     libxl_domid *copy;
-    bool designated = false;
     uint32_t self;
     int i, rc;
 
@@ -587,6 +590,13 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
     libxl__ao_abortable_init(&server->abrt);
     XEN_LIST_INIT(&server->conns);
     XEN_TAILQ_INIT(&server->work);
+
+    if (!ao_how) {
+        LOG(ERROR, "libxl_pcid_serve needs an ao_how: it serves until it is"
+            " aborted");
+        rc = ERROR_INVAL;
+        goto out;
+    }
 
     GCNEW_ARRAY(copy, num_clients + 1);
     for (i = 0; i < num_clients; i++)
@@ -612,9 +622,10 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
 
     rc = take_lock(gc, server);
     if (rc) goto out;
-    rc = designate_self(gc, server);
-    if (rc) goto out;
-    designated = true;
+    if (designate) {
+        rc = designate_self(gc, server);
+        if (rc) goto out;
+    }
 
     /* In this order, so that no request is missed. */
     rc = libxl__ev_xswatch_register(gc, &server->watch, server_watch,
@@ -636,7 +647,7 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
 
  out:
     libxl__ev_xswatch_deregister(gc, &server->watch);
-    if (designated) libxl__pci_owner_withdraw(gc, server->self);
+    if (server->designated) libxl__pci_owner_withdraw(gc, server->self);
     libxl__carefd_close(server->lock);
     return AO_CREATE_FAIL(rc);
 }
@@ -1125,7 +1136,7 @@ static void work_next(libxl__egc *egc, pcid_server *server)
 static int work_fork(libxl__gc *gc, pcid_work *work)
 {
     int fds[2] = { -1, -1 }, rc;
-    pid_t pid;
+    pid_t pid, server = getpid();
 
     libxl__carefd_begin();
     if (libxl_pipe(CTX, fds)) {
@@ -1148,6 +1159,7 @@ static int work_fork(libxl__gc *gc, pcid_work *work)
 
         /* If the kernel keeps us, let it not keep channels and locks. */
         libxl_postfork_child_noexec(CTX);
+        libxl__hostpci_end_with(server);
         libxl__hostpci_work(gc, &work->request, &reply);
         text = libxl__pcid_encode_reply(gc, &work->id, &work->request,
                                         &reply);
@@ -1246,7 +1258,7 @@ static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt,
         conn_dispose(gc, conn);
 
     libxl__xs_rm_checked(gc, XBT_NULL, server->base);
-    libxl__pci_owner_withdraw(gc, server->self);
+    if (server->designated) libxl__pci_owner_withdraw(gc, server->self);
     server_check_stopped(egc, server);
 }
 

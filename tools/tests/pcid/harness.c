@@ -492,6 +492,8 @@ static void server_ended(libxl_ctx *ctx, int rc, void *for_callback)
     server->rc = rc;
 }
 
+bool server_designates = true;
+
 int server_start(test_server *server, int domid, const libxl_domid *clients,
                  int num_clients)
 {
@@ -501,7 +503,8 @@ int server_start(test_server *server, int domid, const libxl_domid *clients,
     server->ctx = world_ctx(domid);
     server->how.callback = server_ended;
     server->how.u.for_callback = server;
-    rc = libxl_pcid_serve(server->ctx, clients, num_clients, &server->how);
+    rc = libxl_pcid_serve(server->ctx, clients, num_clients,
+                          server_designates && !domid, &server->how);
     server->running = !rc;
     world_leave(before);
     if (rc) {

@@ -75,6 +75,9 @@ typedef struct {
     libxl_asyncop_how how;
 } test_server;
 
+/* Whether a server in domain 0 is told to designate it */
+extern bool server_designates;
+
 /* clients: as for libxl_pcid_serve.  Returns what that returned. */
 int server_start(test_server *server, int domid,
                  const libxl_domid *clients, int num_clients);

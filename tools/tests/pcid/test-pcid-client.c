@@ -677,7 +677,10 @@ static void owner_set_and_clear(void)
     ok(libxl_pci_owner_set(ctx, 9), "a domain that does not exist");
     libxl_pci_owner_get(ctx, &got);
     is_int(got, 3, "changes nothing");
-    is_int(libxl_pci_owner_set(ctx, 0), 0, "replace");
+    is_int(libxl_pci_owner_set(ctx, 0), ERROR_INVAL, "its own domain");
+    has_str(world_log(), "xl pcid does not run in it", "it says why not");
+    store_put("/local/domain/0/data/pcid", "");
+    is_int(libxl_pci_owner_set(ctx, 0), 0, "which is served: replace");
     is_int(libxl_pci_owner_clear(ctx), 0, "clear");
     libxl_pci_owner_get(ctx, &got);
     ok(got == INVALID_DOMID, "none again");

@@ -137,6 +137,52 @@ static void who_may_connect(void)
     end();
 }
 
+/* The names of channels are for those whose they are. */
+static void who_may_read(void)
+{
+    static const libxl_domid clients[] = { 0, DRIVER_DOMAIN };
+    static const char *const paths[] = { BASE, BASE "/0" };
+    struct xs_handle *xs;
+    unsigned int len;
+    int before, i, domid;
+
+    domains();
+    store_add_domain(9);
+    server_start(&server, OWNER, clients, 2);
+    world_settle();
+    for (domid = DRIVER_DOMAIN; domid <= 9; domid += 9 - DRIVER_DOMAIN) {
+        before = world_enter(domid);
+        xs = xs_open(0);
+        for (i = 0; i < ARRAY_SIZE(paths); i++) {
+            ok(!xs_read(xs, XBT_NULL, paths[i], &len) && errno == EACCES,
+               "domain %d cannot read %s", domid, paths[i]);
+            ok(!xs_directory(xs, XBT_NULL, paths[i], &len) &&
+               errno == EACCES, "nor list it");
+        }
+        xs_close(xs);
+        world_leave(before);
+    }
+    end();
+}
+
+/* Neither has to wait for the other, nor gets the spare channel. */
+static void two_ask_at_once(void)
+{
+    raw_peer first, second;
+
+    start();
+    raw_ask(&first, 0, OWNER, "a");
+    raw_ask(&second, 0, OWNER, "b");
+    world_settle();
+    is_str(store_get(BASE "/0/a"), PCID_XS_OFFERED, "one");
+    is_str(store_get(BASE "/0/b"), PCID_XS_OFFERED, "the other");
+    ok(raw_open(&first, OWNER) && raw_open(&second, OWNER),
+       "both can connect");
+    raw_close(&first);
+    raw_close(&second);
+    end();
+}
+
 static void not_a_client(void)
 {
     const char *answer;
@@ -164,6 +210,11 @@ static void directory_of_no_domain(void)
     world_settle();
     is_str(store_get(BASE "/00/x"), PCID_XS_REQUESTED,
            "with a leading zero: is ignored");
+    is_int(in_use(), 0, "nothing is made for it");
+    store_put(BASE "/4294967296/x", PCID_XS_REQUESTED);
+    world_settle();
+    is_str(store_get(BASE "/4294967296/x"), PCID_XS_REQUESTED,
+           "2^32: is ignored");
     is_int(in_use(), 0, "nothing is made for it");
     is_str(raw_connect(&peer, 0, OWNER, "x"), NULL,
            "domain 0 can have a channel of that name");
@@ -839,6 +890,39 @@ static void in_flight_limit_of_a_client(void)
     end();
 }
 
+/* As many processes as there can be; the next device waits for one of them. */
+static void working_limit(void)
+{
+    enum { DEVICES = 70, MOST = 64 };
+    raw_peer peers[DEVICES / PCID_IN_FLIGHT_MAX + 1];
+    char sbdf[32], text[128], name[16];
+    int i, fault, done = 0;
+
+    start();
+    fault = fault_inject("write", "reset", FAULT_BLOCK, 0, DEVICES);
+    for (i = 0; i < DEVICES; i++) {
+        raw_peer *peer = &peers[i / PCID_IN_FLIGHT_MAX];
+
+        sprintf(name, "c%d", i / PCID_IN_FLIGHT_MAX);
+        if (i % PCID_IN_FLIGHT_MAX == 0 && !link_up(peer, name)) return;
+        sprintf(sbdf, "0000:%02x:%02x.0", 8 + i / 32, i % 32);
+        sysfs_add_device(sbdf, "nvme", NULL);
+        sprintf(text, "{\"execute\":\"reset\",\"id\":%d,\"arguments\":{"
+                "\"sbdf\":\"%s\"}}", i, sbdf);
+        raw_send(peer, text);
+    }
+    world_settle();
+    is_int(fault_blocked(), MOST, "processes are at work");
+    is_str(ask(&peers[0], PING), PONG, "reading goes on");
+    fault_release(fault);
+    for (i = 0; i < DEVICES; i++)
+        if (raw_recv(&peers[i / PCID_IN_FLIGHT_MAX], 0)) done++;
+    is_int(done, DEVICES, "all are carried out in the end");
+    for (i = 0; i < ARRAY_SIZE(peers); i++)
+        raw_close(&peers[i]);
+    end();
+}
+
 static void client_vanishes(void)
 {
     raw_peer peer, other;
@@ -1250,6 +1334,15 @@ static void xenstore_is_busy(void)
     domains();
     store_conflicts(5);
     is_int(server_start(&server, 0, NULL, 0), 0, "conflicts are overcome");
+    store_conflicts(5);
+    is_int(server_stop(&server), ERROR_ABORTED, "also at the end");
+    is_str(store_get(PCID_XS_OWNER), NULL, "the designation is withdrawn");
+    world_reset();
+
+    domains();
+    store_conflicts(5);
+    is_int(server_start(&server, OWNER, NULL, 0), 0, "in another domain");
+    ok(store_get(BASE "/0"), "it serves");
     end();
 }
 
@@ -1287,6 +1380,46 @@ static void designates_its_domain(void)
     start();
     is_str(store_get(PCID_XS_OWNER), NULL, "not in any other domain");
     end();
+}
+
+static void serves_only(void)
+{
+    raw_peer peer;
+
+    domains();
+    server_designates = false;
+    store_put(PCID_XS_OWNER, "5");
+    is_int(server_start(&server, 0, NULL, 0), 0, "in the toolstack domain");
+    is_str(store_get(PCID_XS_OWNER), "5", "another is designated as before");
+    is_str(raw_connect(&peer, 0, 0, "a"), NULL, "and it serves");
+    raw_close(&peer);
+    store_put(PCID_XS_OWNER, "0");
+    server_stop(&server);
+    is_str(store_get(PCID_XS_OWNER), "0",
+           "what it has not made, it does not withdraw");
+    server_designates = true;
+    world_reset();
+}
+
+static void cannot_designate(void)
+{
+    const libxl_asyncop_how how = { .u.for_event = 1 };
+    libxl_ctx *ctx;
+    int before;
+
+    domains();
+    before = world_enter(OWNER);
+    ctx = world_ctx(OWNER);
+    is_int(libxl_pcid_serve(ctx, NULL, 0, true, &how), ERROR_NI,
+           "in another domain");
+    has_str(world_log(), "not a toolstack domain", "it says why");
+    is_str(store_get(BASE "/0"), NULL, "it does not serve");
+    is_int(libxl_pcid_serve(ctx, NULL, 0, false, NULL), ERROR_INVAL,
+           "nor for ever, with the caller waiting");
+    has_str(world_log(), "needs an ao_how", "it says why");
+    world_leave(before);
+    world_ctx_free(ctx);
+    world_reset();
 }
 
 static void another_is_designated(void)
@@ -1482,6 +1615,186 @@ static void shared(void)
     end();
 }
 
+static const libxl_domid two_clients[] = { 0, DRIVER_DOMAIN };
+#define OTHER_LENT "/local/domain/3/data/pcid-lent/5/0000-03-00-0"
+
+static bool start_two(raw_peer *peer, raw_peer *other)
+{
+    domains();
+    return !server_start(&server, OWNER, two_clients, 2) &&
+        !raw_connect(peer, 0, OWNER, "a") && raw_recv(peer, 0) &&
+        !raw_connect(other, DRIVER_DOMAIN, OWNER, "b") &&
+        raw_recv(other, 0);
+}
+
+/* What another domain than 0 asks for is done for that domain. */
+static void lends_to_another_domain(void)
+{
+    raw_peer peer, other;
+
+    if (!ok(start_two(&peer, &other), "two domains are served")) return;
+    ask(&other, CMD("assign", SBDF(NIC), "0"));
+    hypercalls();
+    has_str(ask(&other, LEND(NIC, "1")), "\"gsi\":11", "it is lent");
+    is_str(hypercalls(), "grant pages febc0+20 0x5\n"
+           "grant ports c000+40 0x5\ngrant pages feb80+40 0x5\n"
+           "grant pirq b+1 0x5\ngrant irq b+1 0x5\n", "to that domain");
+    ok(store_get(OTHER_LENT), "that is recorded");
+    is_str(store_get(NIC_LENT), NULL, "and nothing for domain 0");
+    is_str(ask(&peer, TAKE_BACK(NIC, "1")), TAKEN("1"),
+           "domain 0 has nothing to give back");
+    is_str(hypercalls(), "", "and takes nothing from the other");
+    is_str(ask(&other, TAKE_BACK(NIC, "2")), TAKEN("2"), "taken back");
+    is_str(hypercalls(), "revoke pages febc0+20 0x5\n"
+           "revoke ports c000+40 0x5\nrevoke pages feb80+40 0x5\n"
+           "revoke pirq b+1 0x5\nrevoke irq b+1 0x5\n", "from that domain");
+    is_str(store_get(OTHER_LENT), NULL, "the record is gone");
+    raw_close(&peer);
+    raw_close(&other);
+    end();
+}
+
+static void unassign_takes_back_from_all(void)
+{
+    raw_peer peer, other;
+
+    if (!ok(start_two(&peer, &other), "two domains are served")) return;
+    ask(&other, CMD("assign", SBDF(NIC), "0"));
+    ask(&other, LEND(NIC, "1"));
+    hypercalls();
+    is_str(ask(&peer, CMD("unassign", SBDF(NIC), "1")), RETURN("true", "1"),
+           "unassigned by who does not have it");
+    has_str(hypercalls(), "revoke irq b+1 0x5\n",
+            "it is taken back from who does");
+    is_str(store_get(OTHER_LENT), NULL, "the record is gone");
+    raw_close(&peer);
+    raw_close(&other);
+    end();
+}
+
+static void taking_back_fails(void)
+{
+    static const char *const t[] = { "pages febc0", "ports", "irq b" };
+    static const char *const all[] = {
+        "revoke pages febc0+20", "revoke ports c000+40",
+        "revoke pages feb80+40", "revoke pirq b+1", "revoke irq b+1",
+    };
+    raw_peer peer;
+    int i, j;
+
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        const char *calls;
+
+        if (!start_lending(&peer)) return;
+        ask(&peer, LEND(NIC, "1"));
+        hypercalls();
+        /* That "pirq b" is not mapped is no failure. */
+        fault_inject("revoke", t[i], EPERM, i == 2, 1);
+        has_str(ask(&peer, TAKE_BACK(NIC, "2")),
+                "\"class\":\"OperationFailed\"", "%s: it fails", t[i]);
+        calls = hypercalls();
+        has_str(calls, " failed\n", "%s: that is why", t[i]);
+        for (j = 0; j < ARRAY_SIZE(all); j++)
+            has_str(calls, all[j], "%s: %s", t[i], all[j]);
+        ok(store_get(NIC_LENT), "%s: the record stays", t[i]);
+        is_str(ask(&peer, TAKE_BACK(NIC, "3")), TAKEN("3"), "%s: once more",
+               t[i]);
+        is_str(hypercalls(), REVOKED, "%s: all of it", t[i]);
+        is_str(store_get(NIC_LENT), NULL, "%s: the record is gone", t[i]);
+        raw_close(&peer);
+        end();
+    }
+}
+
+static void lending_without_gsi(void)
+{
+    raw_peer peer;
+
+    if (!start_lending(&peer)) return;
+    sysfs_put("devices/" NIC "/irq", "65536\n");
+    has_str(ask(&peer, LEND(NIC, "1")), "\"class\":\"OperationFailed\"",
+            "a GSI that is none");
+    is_str(hypercalls(), "", "nothing is granted");
+    is_str(store_get(NIC_LENT), NULL, "nothing is recorded");
+    raw_close(&peer);
+    end();
+}
+
+/* What one device has, in the place of what it has otherwise */
+static void put_resources(const char *sbdf, const char *memory,
+                          const char *ports)
+{
+    char path[64], text[512];
+
+    sprintf(path, "devices/%s/resource", sbdf);
+    sprintf(text, "%s 0x00000200\n%s 0x00000100\n"
+            "0x0 0x0 0x0\n0x0 0x0 0x0\n0x0 0x0 0x0\n0x0 0x0 0x0\n"
+            "0x0 0x0 0x0\n", memory, ports);
+    sysfs_put(path, text);
+}
+
+/* Rights to memory are by pages, those to ports are not. */
+static void shares_a_page(void)
+{
+    raw_peer peer;
+
+    if (!start_lending(&peer)) return;
+    ask(&peer, CMD("assign", SBDF(FREE), "0"));
+    put_resources(NIC, "0xfe000000 0xfe0000ff", "0xc000 0xc01f");
+    put_resources(FREE, "0xfe000100 0xfe0001ff", "0xc020 0xc03f");
+    sysfs_put("devices/" FREE "/irq", "7\n");
+    ask(&peer, LEND(NIC, "1"));
+    ask(&peer, LEND(FREE, "2"));
+    is_str(hypercalls(), "grant pages fe000+1 0\ngrant ports c000+20 0\n"
+           "grant pirq b+1 0\ngrant irq b+1 0\n"
+           "grant pages fe000+1 0\ngrant ports c020+20 0\n"
+           "grant pirq 7+1 0\ngrant irq 7+1 0\n", "both are lent");
+    is_str(ask(&peer, TAKE_BACK(NIC, "3")), TAKEN("3"), "one is taken back");
+    is_str(hypercalls(), "revoke ports c000+20 0\nrevoke pirq b+1 0\n"
+           "revoke irq b+1 0\n", "but not the page, which the other has");
+    is_str(ask(&peer, TAKE_BACK(FREE, "4")), TAKEN("4"), "the other, too");
+    is_str(hypercalls(), "revoke pages fe000+1 0\nrevoke ports c020+20 0\n"
+           "revoke pirq 7+1 0\nrevoke irq 7+1 0\n", "with the page");
+    raw_close(&peer);
+    end();
+}
+
+static void part_of_a_page(void)
+{
+    raw_peer peer;
+
+    if (!start_lending(&peer)) return;
+    put_resources(NIC, "0xfe000000 0xfe0017ff", "0xc000 0xc000");
+    ask(&peer, LEND(NIC, "1"));
+    has_str(hypercalls(), "grant pages fe000+2 0\ngrant ports c000+1 0\n",
+            "counts as a page");
+    ask(&peer, TAKE_BACK(NIC, "2"));
+    has_str(hypercalls(), "revoke pages fe000+2 0\nrevoke ports c000+1 0\n",
+            "also when it is taken back");
+    raw_close(&peer);
+    end();
+}
+
+static void lends_itself_nothing(void)
+{
+    raw_peer peer;
+
+    domains();
+    server_start(&server, 0, NULL, 0);
+    if (raw_connect(&peer, 0, 0, "a") || !raw_recv(&peer, 0)) {
+        ok(false, "connecting");
+        return;
+    }
+    ask(&peer, CMD("assign", SBDF(NIC), "0"));
+    hypercalls();
+    has_str(ask(&peer, LEND(NIC, "1")), "\"gsi\":11", "it tells what it has");
+    is_str(hypercalls(), "", "no right is changed");
+    is_str(store_get("/local/domain/0/data/pcid-lent/0/0000-03-00-0"), NULL,
+           "nothing is recorded");
+    raw_close(&peer);
+    end();
+}
+
 static void record_is_rubbish(void)
 {
     raw_peer peer;
@@ -1502,6 +1815,8 @@ int main(void)
 {
     greets();
     who_may_connect();
+    who_may_read();
+    two_ask_at_once();
     not_a_client();
     directory_of_no_domain();
     only_for_the_one_who_asked();
@@ -1528,6 +1843,7 @@ int main(void)
     progress();
     in_flight_limit();
     in_flight_limit_of_a_client();
+    working_limit();
     client_vanishes();
     worker_dies();
     long_error_text();
@@ -1547,13 +1863,22 @@ int main(void)
     xenstore_is_busy();
     client_domain_comes_later();
     designates_its_domain();
+    serves_only();
+    cannot_designate();
     another_is_designated();
     designation_is_rubbish();
     lends();
     takes_back_before_unassign();
     takes_back_what_was_lent();
+    lends_to_another_domain();
+    unassign_takes_back_from_all();
+    taking_back_fails();
+    lending_without_gsi();
     lending_fails();
     shared();
+    shares_a_page();
+    part_of_a_page();
+    lends_itself_nothing();
     record_is_rubbish();
 
     return tap_done();
