@@ -48,6 +48,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Seconds, in real time: a busy machine takes a tenth of them.
 ANSWER = 120            # of Dom0 to a job, which it unpacks
+PREPARED = 300          # of Dom0 to commands, which may start guests
 RESTORE = 60            # of the emulator that reads a snapshot
 SAVE = 120              # of the emulator that writes one
 
@@ -485,10 +486,10 @@ class Run:
         finally:
             self.machine.disconnect()
 
-    def hand_over(self, kind, archive, *answers, source=None):
+    def hand_over(self, kind, archive, *answers, most=None):
         """Send it; Dom0's answer.  None: the machine has ended."""
         self.machine.send(kind, archive)
-        return self.machine.expect(*answers, most=ANSWER if source else None)
+        return self.machine.expect(*answers, most=most)
 
     def start(self):
         """The machine with its job; False if it ended before."""
@@ -506,14 +507,16 @@ class Run:
                 self.save(self.ready)
             try:
                 if prepare_now:
-                    answer = self.hand_over("prepare", prepare_now, READY, FAILED)
+                    answer = self.hand_over("prepare", prepare_now, READY, FAILED,
+                                            most=PREPARED if source else None)
                     if answer == READY:
                         self.save(self.prepared)
                     elif answer is None:
                         return False
                     else:
                         say("the scenario's preparation failed; see " + self.args.console)
-                return self.hand_over("job", job, BEGINS, source=source) is not None
+                return self.hand_over("job", job, BEGINS,
+                                      most=ANSWER if source else None) is not None
             except Trouble as trouble:
                 if not source:
                     raise
