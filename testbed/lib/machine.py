@@ -400,7 +400,7 @@ class Run:
         emulator = shutil.which(args.emulator[0])
         if not emulator:
             return
-        files = [emulator, os.path.abspath(__file__), *args.initrd]
+        files = [emulator, *args.initrd]
         # What the arguments name: hypervisor, kernel, policy.
         for argument in args.emulator[1:]:
             for word in argument.replace(",", " ").split():
@@ -526,7 +526,8 @@ class Run:
     # The job
 
     def pass_on(self):
-        """Output to stdout, and from the terminal, to the end of the machine."""
+        """Output to stdout, and from the terminal, to the end of the machine.
+        Returns whether somebody at the terminal has ended it."""
         port, sources = self.machine.port, [self.machine.port]
         if self.machine.seen:
             os.write(1, self.machine.seen)
@@ -538,7 +539,7 @@ class Run:
             if port in ready:
                 data = self.machine.read(0)
                 if not data:
-                    return
+                    return False
                 write_all(data)
             if sys.stdin in ready:
                 typed = os.read(0, 256)
@@ -547,8 +548,7 @@ class Run:
                 out = b""
                 for byte in typed:
                     if escaped and byte in b"xX":
-                        self.machine.kill()
-                        return
+                        return True
                     if byte == 1 and not escaped:
                         escaped = True
                         continue
@@ -583,7 +583,8 @@ class Run:
         try:
             if self.start():
                 with Terminal(self.args.terminal):
-                    self.pass_on()
+                    if self.pass_on():
+                        return 0
             return self.outcome(self.machine.status())
         except Trouble as trouble:
             say("%s; console: %s" % (trouble, self.args.console))
