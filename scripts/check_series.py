@@ -37,10 +37,11 @@ CONFIGURE = ["./configure", "--disable-docs", "--disable-stubdom",
 CONFIGURE_INPUT = ("configure", "tools/configure", "tools/config.h.in",
                    "config", "m4")
 
+UNOPTIMISED = "EXTRA_CFLAGS_XEN_TOOLS=-O0 -g0"
 MAKE_OPTIONS = {
     "gcc": [],
     # clang's warnings come from its front end: optimising is lost time here.
-    "clang": ["clang=y", "EXTRA_CFLAGS_XEN_TOOLS=-O0 -g0"],
+    "clang": ["clang=y", UNOPTIMISED],
 }
 
 
@@ -224,8 +225,11 @@ class Builder:
     only what a patch changes is compiled again.
     """
 
-    def __init__(self, compiler, tree):
+    def __init__(self, compiler, tree, unoptimised=False):
         self.compiler, self.jobs = compiler, os.cpu_count() or 1
+        self.options = MAKE_OPTIONS[compiler]
+        if unoptimised and UNOPTIMISED not in self.options:
+            self.options = self.options + [UNOPTIMISED]
         self.path = os.path.join(WORK, "%s-%s" % (compiler, tree.series))
         os.makedirs(self.path, exist_ok=True)
         self.git = Git(self.path)
@@ -251,7 +255,7 @@ class Builder:
         """The file whose presence says that this has passed before.  Commit
         ids are the same for the same stack, so this holds across runs.
         """
-        key = "1 %s %s %s" % (commit, self.version, what)
+        key = "2 %s %s %s %s" % (commit, self.version, what, self.options)
         return os.path.join(WORK, "passed",
                             hashlib.sha256(key.encode()).hexdigest())
 
@@ -275,7 +279,7 @@ class Builder:
 
     def make(self, log, directory, *targets):
         return self.command(log, ["make", "-j%d" % self.jobs, "-C", directory,
-                                  *MAKE_OPTIONS[self.compiler], *targets])
+                                  *self.options, *targets])
 
     def checkout(self, log, commit):
         log.write("patch %s, %s\n" % (commit, self.version))
@@ -487,7 +491,7 @@ def log_end(path):
                or [line for line in lines if line][-20:]])
 
 
-def check(tree, build, tests, compilers):
+def check(tree, build, tests, compilers, unoptimised):
     patches = read_stack()
     if not patches:
         raise Failure("there is no patch to check", "series/ is empty", "")
@@ -509,7 +513,7 @@ def check(tree, build, tests, compilers):
         say("building %d patches on Xen %s with %s; a few minutes"
             % (len(patches), tree.series, " and ".join(compilers)))
         # Side by side: one compiles while the other links or generates code.
-        builders = [Builder(name, tree) for name in compilers]
+        builders = [Builder(name, tree, unoptimised) for name in compilers]
         troubles = []
 
         def work(builder):

@@ -48,6 +48,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Seconds, in real time: a busy machine takes a tenth of them.
 ANSWER = 120            # of Dom0 to a job, which it unpacks
+PREPARED = 300          # of Dom0 to commands, which may start guests
 RESTORE = 60            # of the emulator that reads a snapshot
 SAVE = 120              # of the emulator that writes one
 
@@ -399,7 +400,7 @@ class Run:
         emulator = shutil.which(args.emulator[0])
         if not emulator:
             return
-        files = [emulator, os.path.abspath(__file__), *args.initrd]
+        files = [emulator, *args.initrd]
         # What the arguments name: hypervisor, kernel, policy.
         for argument in args.emulator[1:]:
             for word in argument.replace(",", " ").split():
@@ -485,10 +486,10 @@ class Run:
         finally:
             self.machine.disconnect()
 
-    def hand_over(self, kind, archive, *answers, source=None):
+    def hand_over(self, kind, archive, *answers, most=None):
         """Send it; Dom0's answer.  None: the machine has ended."""
         self.machine.send(kind, archive)
-        return self.machine.expect(*answers, most=ANSWER if source else None)
+        return self.machine.expect(*answers, most=most)
 
     def start(self):
         """The machine with its job; False if it ended before."""
@@ -506,14 +507,16 @@ class Run:
                 self.save(self.ready)
             try:
                 if prepare_now:
-                    answer = self.hand_over("prepare", prepare_now, READY, FAILED)
+                    answer = self.hand_over("prepare", prepare_now, READY, FAILED,
+                                            most=PREPARED if source else None)
                     if answer == READY:
                         self.save(self.prepared)
                     elif answer is None:
                         return False
                     else:
                         say("the scenario's preparation failed; see " + self.args.console)
-                return self.hand_over("job", job, BEGINS, source=source) is not None
+                return self.hand_over("job", job, BEGINS,
+                                      most=ANSWER if source else None) is not None
             except Trouble as trouble:
                 if not source:
                     raise
@@ -523,7 +526,8 @@ class Run:
     # The job
 
     def pass_on(self):
-        """Output to stdout, and from the terminal, to the end of the machine."""
+        """Output to stdout, and from the terminal, to the end of the machine.
+        Returns whether somebody at the terminal has ended it."""
         port, sources = self.machine.port, [self.machine.port]
         if self.machine.seen:
             os.write(1, self.machine.seen)
@@ -535,7 +539,7 @@ class Run:
             if port in ready:
                 data = self.machine.read(0)
                 if not data:
-                    return
+                    return False
                 write_all(data)
             if sys.stdin in ready:
                 typed = os.read(0, 256)
@@ -544,8 +548,7 @@ class Run:
                 out = b""
                 for byte in typed:
                     if escaped and byte in b"xX":
-                        self.machine.kill()
-                        return
+                        return True
                     if byte == 1 and not escaped:
                         escaped = True
                         continue
@@ -580,7 +583,8 @@ class Run:
         try:
             if self.start():
                 with Terminal(self.args.terminal):
-                    self.pass_on()
+                    if self.pass_on():
+                        return 0
             return self.outcome(self.machine.status())
         except Trouble as trouble:
             say("%s; console: %s" % (trouble, self.args.console))

@@ -22,6 +22,14 @@ qemu_arguments() {
     )
 }
 
+# add_testdevs COUNT: more of the last, at most 22.
+add_testdevs() {
+    local slot
+    for ((slot = 9; slot < 9 + $1; slot++)); do
+        qemu+=(-device "pci-testdev,addr=$(printf '%x' "$slot")")
+    done
+}
+
 # The one device that QEMU cannot have in a snapshot: in a machine that has it, which then
 # always boots.
 add_nvme() {
