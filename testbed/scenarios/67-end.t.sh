@@ -26,7 +26,7 @@ with_three() {
     ok "$1: a guest has two devices" guest_start guest "pci = [ '$E1000_BDF', '$EDU_BDF' ]" 'on_crash = "destroy"'
     guest_has guest net
     ok "$1: and gets a third" xl pci-attach guest "$TESTDEV_BDF"
-    wait_until 60 guest_settled guest
+    wait_until 20 settled guest
     guest=$(xl domid guest)
     # shellcheck disable=SC2086
     is_with "$1: it has them" guest $DEVICES

@@ -15,7 +15,7 @@ older() {
     unpatched_xl
     guest_start older "pci = [ '$EDU_BDF', '$TESTDEV_BDF,permissive=1' ]" 'memory = 128'
     older_status=$?
-    wait_until 60 guest_settled older
+    wait_until 20 settled older
     patched_xl
     return $older_status
 }
@@ -53,13 +53,13 @@ ok "the guest powers off" wait_until 90 is_gone
 is "Xen has nothing of it" "$(domain_access "$older")" "no domain $older"
 for bdf in "$EDU_BDF" "$TESTDEV_BDF"; do
     ok "powered off: another gets $bdf" xl pci-attach newer "$bdf"
-    wait_until 60 guest_settled newer
+    wait_until 20 settled newer
 done
 is_with "powered off: another has both" newer "$EDU_BDF" "$TESTDEV_BDF"
 uses_edu "powered off" newer
 for bdf in "$EDU_BDF" "$TESTDEV_BDF"; do
     ok "powered off: $bdf is detached" xl pci-detach newer "$bdf"
-    wait_until 60 guest_settled newer
+    wait_until 20 settled newer
 done
 is_free "powered off: they are assignable" "$EDU_BDF" "$TESTDEV_BDF"
 
@@ -92,7 +92,7 @@ damaged() {
     within "$what: in time" 0 "$took" 20000
     is "$what: Xen has nothing of it" "$(domain_access "$older")" "no domain $older"
     ok "$what: another guest gets the device" xl pci-attach newer "$EDU_BDF"
-    wait_until 60 guest_settled newer
+    wait_until 20 settled newer
     ok "$what: and loses it" xl pci-detach newer "$EDU_BDF"
     is_free "$what: it is assignable" "$EDU_BDF"
 }

@@ -38,7 +38,7 @@ truth() {
 # hostile_guest NAME: start the guest that is to be hostile, with the device. Sets $guest.
 hostile_guest() {
     ok "$1: a guest has a device" guest_start hostile "pci = [ '$HELD' ]" 'memory = 128'
-    ok "$1: it has brought it up" wait_until 60 guest_settled hostile
+    ok "$1: it has brought it up" wait_until 20 settled hostile
     guest=$(xl domid hostile)
 }
 
@@ -69,7 +69,7 @@ hostile_commands() {
         "$(device_place "$HELD" "$MORE" "$OTHERS")" "$(place_free; place_free; place_with other)"
 
     ok "$1: the other guest gets the device" xl pci-attach other "$HELD"
-    ok "$1: it has brought it up" wait_until 60 guest_settled other
+    ok "$1: it has brought it up" wait_until 20 settled other
     ok "$1: and gives it back" xl pci-detach other "$HELD"
     # The next misbehaviour is not to fail because of this one.
     if ! xl domid hostile >/dev/null 2>&1; then return; fi

@@ -22,3 +22,6 @@ is_placed() {
     shift 3
     is "$is_placed_what" "$(device_place "$@")" "$(for bdf; do echo "$is_placed_at"; done)"
 }
+
+# For wait_until: front and back ends have no more to do. Not so if they are not there.
+settled() { guest_settled "$1" 2>/dev/null; }
