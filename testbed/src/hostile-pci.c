@@ -223,7 +223,7 @@ static const struct misbehaviour frontends[] = {
     NEXT("dir-under-way", "it is removed when something is written", "-."),
     EVER("dir-made-anew", "it is removed and made, without end", "-.",
          "state=4"),
-    PLAY("num-1000", "as many devices as the quota allows", make_devices),
+    PLAY("children", "as many nodes as the quota allows", make_devices),
     EVER("changes", "changes of what nobody reads", "x=1", "x=2"),
 };
 
