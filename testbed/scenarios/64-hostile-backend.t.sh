@@ -1,5 +1,12 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: hwdom
+# begins with: guest_start other 'passthrough = "enabled"'
+# begins with: guest_start spare1 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare2 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare3 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare4 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare5 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare6 'passthrough = "enabled"' 'memory = 112'
 # time limit: 1800
 #
 # The owner writes what it likes into the backend directory of a guest's PCI devices

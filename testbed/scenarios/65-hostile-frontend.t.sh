@@ -1,5 +1,13 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# make check: hwdom, where the backend is in another domain
+# begins with: guest_start other 'passthrough = "enabled"'
+# begins with: guest_start spare1 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare2 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare3 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare4 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare5 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare6 'passthrough = "enabled"' 'memory = 112'
 # time limit: 1800
 #
 # A guest writes what it likes into the frontend directory of its PCI devices

@@ -1,5 +1,8 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# make check: hwdom, where the owner lends; the toolstack is the same
+# begins with: guest_start first 'passthrough = "enabled"' 'memory = 128'
+# begins with: guest_start second 'passthrough = "enabled"' 'memory = 128'
 # time limit: 1800
 #
 # A device is in one place at any time, and all agree on where (device_place): with guests

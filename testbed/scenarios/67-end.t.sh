@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# make check: direct hwdom, with the backend in Dom0 and elsewhere
 # time limit: 900
 #
 # The end of a guest with three devices: it does not wait for a frontend that is dead, says

@@ -1,5 +1,7 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: direct loopback hwdom
+# make check: direct hwdom, with the device in Dom0 and elsewhere
+# begins with: guest_start second 'passthrough = "enabled"' 'memory = 128'
 # time limit: 900
 #
 # The owner's kernel says that a device is no more, as if it had been pulled out: while it

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct
+# begins with: guest_start newer 'passthrough = "enabled"' 'memory = 128'
 # time limit: 900
 #
 # Guests that an unpatched xl has started, without a record of their devices: this xl takes

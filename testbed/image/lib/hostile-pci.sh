@@ -65,16 +65,21 @@ truth() {
     [ "$status" = 0 ] || like "$1: says why" "$output" 'error: .'
 }
 
-# hostile_guest NAME: start the guest that is to be hostile, or has a hostile backend, with the
-# device. Sets $guest. If only lists of devices are false, it need not run.
+# hostile_guest NAME: the guest that is to be hostile, or to have a hostile backend, with the
+# device. Sets $guest. If only lists of devices are false, it need not run. Otherwise it is the
+# next of the guests that the scenario begins with, as long as there is one.
+spare=0
 hostile_guest() {
     case $1 in
         num-* | dev-* | opts-* | name-* | vdev-* | frontend-*)
             guest_config hostile "pci = [ '$HELD' ]" 'memory = 32' 'ramdisk = ""'
             ok "$1: a guest that does not run has a device" xl create -q -p /run/hostile.cfg ;;
         *)
-            ok "$1: a guest has a device" guest_start hostile "pci = [ '$HELD' ]" 'memory = 128'
-            ok "$1: it has brought it up" wait_until 20 settled hostile ;;
+            spare=$((spare + 1))
+            ok "$1: a guest" guest_start spare$spare 'passthrough = "enabled"' 'memory = 112'
+            xl rename spare$spare hostile
+            ok "$1: it gets a device" xl pci-attach hostile "$HELD"
+            ok "$1: and brings it up" wait_until 20 settled hostile ;;
     esac
     guest=$(xl domid hostile)
 }
@@ -129,8 +134,9 @@ hostile_each() {
     xl pci-assignable-add "$E1000B_BDF"
     xl pci-assignable-add "$HELD" 2>/dev/null
     xl pci-assignable-add "$MORE" 2>/dev/null
-    ok "another guest has a device" guest_start other "pci = [ '$OTHERS' ]"
-    ok "and has brought it up" guest_has other net
+    ok "another guest" guest_start other 'passthrough = "enabled"'
+    ok "gets a device" xl pci-attach other "$OTHERS"
+    ok "and brings it up" guest_has other net
     other=$(xl domid other)
     for name; do
         hostile_guest "$name"
