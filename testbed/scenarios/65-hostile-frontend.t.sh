@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # topologies: direct loopback hwdom
 # make check: hwdom, where the backend is in another domain
 # begins with: guest_start other 'passthrough = "enabled"'

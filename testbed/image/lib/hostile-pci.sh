@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # What xl does with a guest whose PCI devices have a hostile backend, or frontend: each of
 # its commands ends in time, and with the truth. For the scenarios that say who is hostile.
 # shellcheck source=places.sh

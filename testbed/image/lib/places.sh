@@ -20,7 +20,7 @@ is_owned() { is_placed "$1" "$(place_owned)" "$@"; }
 is_placed() {
     is_placed_what=$1 is_placed_at=$2
     shift 3
-    is "$is_placed_what" "$(device_place "$@")" "$(for bdf; do echo "$is_placed_at"; done)"
+    is "$is_placed_what" "$(device_place "$@" | sort -u)" "$is_placed_at"
 }
 
 # For wait_until: front and back ends have no more to do. Not so if they are not there.
