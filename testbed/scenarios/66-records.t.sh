@@ -196,7 +196,7 @@ for round in $(seq "$ROUNDS"); do
     all_free "$what"
 
     # A guest that does not run is enough to be destroyed.
-    guest_config third "pci = [ '$EDU_BDF' ]" 'memory = 32' 'ramdisk = ""'
+    guest_config third "pci = [ '$EDU_BDF' ]" 'memory = 96'
     for other in "pci-detach third" "pci-attach second"; do
         ok "round $round: a guest is created with the device" xl create -q -p /run/third.cfg
         third=$(xl domid third)

@@ -72,7 +72,7 @@ spare=0
 hostile_guest() {
     case $1 in
         num-* | dev-* | opts-* | name-* | vdev-* | frontend-*)
-            guest_config hostile "pci = [ '$HELD' ]" 'memory = 32' 'ramdisk = ""'
+            guest_config hostile "pci = [ '$HELD' ]" 'memory = 96'
             ok "$1: a guest that does not run has a device" xl create -q -p /run/hostile.cfg ;;
         *)
             spare=$((spare + 1))
