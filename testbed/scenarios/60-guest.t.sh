@@ -60,9 +60,6 @@ Vdev Device
 \$ xl pci-list second
 
 # Detach what is not attached
-\$ xl pci-detach second $EDU_BDF
-! libxl: error: unable to remove device
-[1]
 \$ xl pci-detach first $E1000B_BDF
 ! libxl: error: PCI device not attached to this domain
 ! libxl: error: unable to remove device
@@ -213,6 +210,9 @@ fi
 if [ "${1:-}" != unpatched ]; then
     patched_xl
     play "xl"
+    # Unpatched xl does not say why.
+    fails "refused: detach what another guest has" xl pci-detach second "$EDU_BDF"
+    like "refused: who has it is said" "$output" "domain $(xl domid first) has it"
 fi
 if [ "$TOPOLOGY" != direct ]; then
     # Unpatched xl forgets whose the device is when it refuses it to somebody else.
