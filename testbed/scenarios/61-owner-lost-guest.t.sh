@@ -46,13 +46,14 @@ net_works "with an owner"
 
 pcid_stop KILL
 timed xl pci-detach guest "$E1000_BDF"
+is "killed: detach fails, for the owner has not taken the card back" "$status" 1
 in_time "killed: detach" "$normal"
 says_why "killed: detach"
 may_access "killed: after detach" "$EDU_BDF"
 unlike "killed: the guest has the card no more" "$(xl pci-list guest)" "$E1000_BDF"
 edu_works "killed"
 pcid_start
-ok "started again: attach" xl pci-attach guest "$E1000_BDF"
+ok "started again: attach goes on from there" xl pci-attach guest "$E1000_BDF"
 net_works "started again"
 may_access "started again" "$E1000_BDF" "$EDU_BDF"
 

@@ -1,10 +1,12 @@
 /*
  * hostile client OWNER NAME
  * hostile owner [NAME]
- * hostile list client|owner
+ * hostile backend DOMID NAME ARGUMENT
+ * hostile frontend NAME ARGUMENT
+ * hostile list client|owner|backend|frontend
  *
- * A peer of xl pcid that does not keep to docs/misc/pcid-protocol.pandoc: it
- * plays one named misbehaviour.
+ * A peer of xl pcid that does not keep to docs/misc/pcid-protocol.pandoc, or of pciback
+ * and libxl that does not keep to theirs: it plays one named misbehaviour.
  *
  * client: against the daemon in domain OWNER. Prints in one line what that did:
  *   refused: WHY, denied: ERRNO   no channel; ERRNO is xenstored's
@@ -17,6 +19,12 @@
  * node data/hostile names by then; it writes the name to data/hostile-plays.
  * In what it sends, '@' stands for the ID of the request, and its other replies
  * are proper ones.
+ *
+ * backend: in the owner, in the directory of the PCI devices of guest DOMID. Some lists of
+ * devices name the device ARGUMENT.
+ * frontend: in a guest, in the directory of its PCI devices. Some name the domain ARGUMENT.
+ * Both write the misbehaviour's name to data/hostile-plays when it has begun, and play
+ * until they are killed where it has no end.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -147,13 +155,26 @@ bool put(const char *path, const char *value)
     return false;
 }
 
+static const struct {
+    const char *role;
+    void (*print)(void);
+} lists[] = {
+    { "client", client_list },
+    { "owner", owner_list },
+    { "backend", pci_backend_list },
+    { "frontend", pci_frontend_list },
+};
+
 int main(int argc, char **argv)
 {
     unsigned int n;
     char *self;
+    size_t i;
 
     if (argc == 3 && !strcmp(argv[1], "list")) {
-        strcmp(argv[2], "client") ? owner_list() : client_list();
+        for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+            if (!strcmp(argv[2], lists[i].role))
+                lists[i].print();
         return 0;
     }
 
@@ -166,6 +187,15 @@ int main(int argc, char **argv)
         return client(argv[2], argv[3]);
     if ((argc == 2 || argc == 3) && !strcmp(argv[1], "owner"))
         owner(argv[2]);
+    if (argc == 5 && !strcmp(argv[1], "backend")) {
+        pci_backend(argv[2], argv[3], argv[4]);
+        return 0;
+    }
+    if (argc == 4 && !strcmp(argv[1], "frontend")) {
+        pci_frontend(argv[2], argv[3]);
+        return 0;
+    }
     errx(2, "usage: hostile client OWNER NAME | owner [NAME] |"
-         " list client|owner");
+         " backend DOMID NAME ARGUMENT | frontend NAME ARGUMENT |"
+         " list client|owner|backend|frontend");
 }

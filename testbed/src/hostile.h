@@ -1,5 +1,5 @@
 /*
- * What the two roles of hostile have in common: see hostile.c.
+ * What the roles of hostile have in common: see hostile.c.
  */
 #ifndef TESTBED_HOSTILE_H
 #define TESTBED_HOSTILE_H
@@ -53,7 +53,11 @@ bool put(const char *path, const char *value);
 
 int client(const char *owner, const char *name);
 void owner(const char *name);
+void pci_backend(const char *guest, const char *name, const char *with);
+void pci_frontend(const char *name, const char *with);
 void client_list(void);
 void owner_list(void);
+void pci_backend_list(void);
+void pci_frontend_list(void);
 
 #endif

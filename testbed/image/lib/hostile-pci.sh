@@ -1,0 +1,153 @@
+# shellcheck shell=sh disable=SC2034,SC2154
+# What xl does with a guest whose PCI devices have a hostile backend, or frontend: each of
+# its commands ends in time, and with the truth. For the scenarios that say who is hostile.
+# shellcheck source=places.sh
+. /lib/places.sh
+
+# The guest has HELD when it becomes hostile, and is to get MORE. Both are quick devices,
+# without a driver in the guest.
+HELD=$TESTDEV_BDF MORE=$EDU_BDF
+# Another guest, and the device that it has all the time.
+OTHERS=$E1000B_BDF
+
+# ms. Lists wait for nobody. Others wait 10 s for pciback; an attach that fails does so twice. In s,
+# what hangs is ended.
+LISTS_IN=3000 WAITS_IN=25000 HANGS_AFTER=90
+
+# With valgrind's files in /scenario, xl runs under it, for which alone it is wanted to write
+# where it may: Xen's calls are unknown to it. XL is that xl. It has 40 times as long.
+XL=xl
+checked_xl() {
+    # ld.so's symbols, for what is put in the place of its functions
+    build_id=$(od -An -v -tx1 /lib64/ld-linux-x86-64.so.2 | tr -d ' \n' |
+        sed -n 's/.*040000001400000003000000474e5500\(.\{40\}\).*/\1/p')
+    symbols=/usr/lib/debug/.build-id/$(echo "$build_id" | cut -c 1-2)
+    mkdir -p "$symbols" /tmp/checked
+    cp "/scenario/$(echo "$build_id" | cut -c 3-).debug" "$symbols"
+    cat >/tmp/checked/xl <<'END'
+#!/bin/sh
+VALGRIND_LIB=/scenario VALGRIND_LAUNCHER=/bin/xl exec /scenario/memcheck-amd64-linux \
+    --quiet --undef-value-errors=no --error-exitcode=120 /bin/xl "$@"
+END
+    chmod +x /scenario/memcheck-amd64-linux /tmp/checked/xl
+    XL=/tmp/checked/xl LISTS_IN=120000 WAITS_IN=400000 HANGS_AFTER=900
+    ok "valgrind runs xl" $XL list
+    diag "$output"
+}
+[ ! -e /scenario/memcheck-amd64-linux ] || checked_xl
+
+# attempt "what" MOST COMMAND...: it ends in time, and with a status of its own. Sets
+# $output and $status.
+attempt() {
+    attempt_what=$1 attempt_most=$2
+    shift 2
+    timed timeout "$HANGS_AFTER" "$@"
+    if [ "$status" -le 1 ] && [ "$took" -le "$attempt_most" ]; then
+        pass "$attempt_what: ends in time"
+    else
+        fail "$attempt_what: ends in time"
+        diag "status $status after $took ms: $(printf '%s' "$output" | head -c 1000)"
+    fi
+}
+
+# truth "what" BDF PLACE PLACE: after an attach or a detach with $status. The first is where
+# the device is to be after success, the second after failure, which says why; unless that is
+# that the guest has not let go of it.
+truth() {
+    if [ "$status" = 0 ]; then
+        truth_is=$3
+    elif printf '%s\n' "$output" | grep -q 'stays with the domain'; then
+        truth_is=$(place_with hostile)
+    else
+        truth_is=$4
+    fi
+    is "$1: leaves the device where it says (status $status)" "$(device_place "$2")" "$truth_is"
+    [ "$status" = 0 ] || like "$1: says why" "$output" 'error: .'
+}
+
+# hostile_guest NAME: the guest that is to be hostile, or to have a hostile backend, with the
+# device. Sets $guest. If only lists of devices are false, it need not run. Otherwise it is the
+# next of the guests that the scenario begins with, as long as there is one.
+spare=0
+hostile_guest() {
+    case $1 in
+        num-* | dev-* | opts-* | name-* | vdev-* | frontend-*)
+            guest_config hostile "pci = [ '$HELD' ]" 'memory = 96'
+            ok "$1: a guest that does not run has a device" xl create -q -p /run/hostile.cfg ;;
+        *)
+            spare=$((spare + 1))
+            ok "$1: a guest" guest_start spare$spare 'passthrough = "enabled"' 'memory = 112'
+            xl rename spare$spare hostile
+            ok "$1: it gets a device" xl pci-attach hostile "$HELD"
+            ok "$1: and brings it up" wait_until 20 settled hostile ;;
+    esac
+    guest=$(xl domid hostile)
+}
+
+# hostile_commands NAME: all commands against that misbehaviour, which is played by now.
+# With $FORCED=free, pci-detach -f must succeed.
+hostile_commands() {
+    attempt "$1: pci-list" $LISTS_IN $XL pci-list hostile
+    is "$1: pci-list: tells what the guest has" "$(printf '%s\n' "$output" | grep -o '0000:.*')" "$HELD"
+    attempt "$1: list -l" $LISTS_IN $XL list -l hostile
+    is "$1: list -l: tells what the guest has" "$(printf '%s\n' "$output" | sed -n 's/.*"dev": *\([0-9]*\).*/\1/p')" 7
+
+    attempt "$1: pci-attach" $WAITS_IN $XL pci-attach hostile "$MORE"
+    truth "$1: pci-attach" "$MORE" "$(place_with hostile)" "$(place_free)"
+    attempt "$1: pci-detach" $WAITS_IN $XL pci-detach hostile "$HELD"
+    truth "$1: pci-detach" "$HELD" "$(place_free)" "$(place_with hostile)"
+    if [ "$status" != 0 ]; then
+        attempt "$1: pci-detach -f" $WAITS_IN $XL pci-detach -f hostile "$HELD"
+        truth "$1: pci-detach -f" "$HELD" "$(place_free)" "$(place_with hostile)"
+        [ "${FORCED:-}" != free ] || is "$1: pci-detach -f: succeeds" "$status" 0
+    fi
+
+    attempt "$1: destroy" $WAITS_IN $XL destroy hostile
+    is "$1: destroy: succeeds" "$status" 0
+    fails "$1: destroy: the guest is gone" xl domid hostile
+    is "$1: destroy: Xen has nothing of it" "$(domain_access "$guest")" "no domain $guest"
+    is "$1: destroy: nor has the toolstack" "$(xenstore-ls "/libxl/$guest" 2>/dev/null)" ""
+    is "$1: destroy: its devices are assignable, the other guest's is not" \
+        "$(device_place "$HELD" "$MORE" "$OTHERS")" "$(place_free; place_free; place_with other)"
+
+    ok "$1: the other guest gets the device" xl pci-attach other "$HELD"
+    ok "$1: it has brought it up" wait_until 20 settled other
+    ok "$1: and gives it back" xl pci-detach other "$HELD"
+    # The next misbehaviour is not to fail because of this one.
+    if ! xl domid hostile >/dev/null 2>&1; then return; fi
+    diag "$1: the guest is still there: nothing more can be tested"
+    done_testing
+    exit 1
+}
+
+# hostile_each ROLE CALL [NAME...]: the devices, and another guest; then CALL for each
+# misbehaviour of that role, or for those that are named, and hostile_after when it is over.
+hostile_each() {
+    each_role=$1 each_call=$2
+    shift 2
+    if [ $# = 0 ]; then
+        # shellcheck disable=SC2046
+        set -- $(hostile list "$each_role" | cut -d: -f1)
+        ok "there are at least 20 misbehaviours" [ $# -ge 20 ]
+    fi
+
+    xl pci-assignable-add "$E1000B_BDF"
+    xl pci-assignable-add "$HELD" 2>/dev/null
+    xl pci-assignable-add "$MORE" 2>/dev/null
+    ok "another guest" guest_start other 'passthrough = "enabled"'
+    ok "gets a device" xl pci-attach other "$OTHERS"
+    ok "and brings it up" guest_has other net
+    other=$(xl domid other)
+    for name; do
+        hostile_guest "$name"
+        $each_call "$name"
+        hostile_commands "$name"
+        hostile_after
+    done
+    xl destroy other
+    is_free "all guests are gone" "$HELD" "$MORE" "$OTHERS"
+}
+
+# plays "what" DOMID: wait until that domain plays the misbehaviour.
+is_played() { [ "$(xenstore-read "/local/domain/$2/data/hostile-plays" 2>/dev/null)" = "$1" ]; }
+plays() { ok "$1: is played" wait_until 20 is_played "$@"; }
