@@ -22,7 +22,6 @@
  *   %R   it removes that node               %D    it removes its directory
  *   %x   it closes                          %k    it is killed
  *   %sN  libxl no longer waits for a request
- *   %pN  libxl posts a request that nobody waits for
  *   %A   the ao is aborted
  *   %t %T %U  time passes: 1 s, 8 s, 130 s
  *   %P   132 s pass, with a sign of progress of the last request now and then
@@ -228,18 +227,6 @@ static void stop(int n)
     GC_FREE;
 }
 
-static void post(int n)
-{
-    GC_INIT(ctx);
-    libxl__hostpci_request request;
-
-    make_request(&request, n % LIBXL__HOSTPCI_COMMANDS, n);
-    CTX_LOCK;
-    libxl__hostpci_post(gc, n & 64 ? OTHER : OWNER, &request);
-    CTX_UNLOCK;
-    GC_FREE;
-}
-
 static void forget_clients(void)
 {
     GC_INIT(ctx);
@@ -408,7 +395,6 @@ static void action(fuzz_input *in, int what)
         n = fuzz_byte(in) % OPS;
         if (n < num_ops) stop(n);
         break;
-    case 'p': post(fuzz_byte(in)); break;
     case 'A': fuzz_ao_abort(ctx); break;
     case 't': run(1000); break;
     case 'T': run(8000); break;

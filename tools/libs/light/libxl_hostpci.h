@@ -3,9 +3,9 @@
  * Host PCI access: what libxl asks of the domain that owns the PCI
  * devices, in terms of devices (SBDF) and keywords, never of paths.
  *
- *   libxl_pci.c              policy: what to do with which device
+ *   libxl_pci*.c             policy: what to do with which device
  *        |
- *   libxl__hostpci_op        decides for each request, by the designation:
+ *   libxl_hostpci.c          decides for each request, by the designation:
  *        |            \
  *        | direct      \ through the owner
  *        |              libxl_pcid_client.c ~~vchan~~ libxl_pcid_server.c
@@ -200,6 +200,13 @@ _hidden int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
 _hidden int libxl__pci_access_revoke(libxl__gc *gc, libxl_domid domid,
                                      const libxl__hostpci_access *access);
 
+/*
+ * Takes out of *access what another device needs, too: the interrupt, and
+ * memory of less than a page, in the same page.
+ */
+_hidden void libxl__pci_access_spare(libxl__hostpci_access *access,
+                                     const libxl__hostpci_access *other);
+
 /* The form in which the driver of a device is remembered in xenstore. */
 _hidden char *libxl__hostpci_driver_path(libxl__gc *gc,
                                          const char *driver);
@@ -280,12 +287,12 @@ _hidden void libxl__hostpci_op_start(libxl__egc *egc,
 _hidden void libxl__hostpci_op_stop(libxl__gc *gc, libxl__hostpci_op *op);
 
 /*
- * Sends a request whose outcome nobody can wait for: because the ao is
- * being aborted, say.  It is carried out after those that were sent before.
- * If there is no connection, logs what could not be asked for.
+ * For functions without an ao: whether no owner is designated, so that a
+ * request can be carried out in place, with no need of the ctx lock; and
+ * that.  Returns what the callback would get.
  */
-_hidden void libxl__hostpci_post(libxl__gc *gc, libxl_domid owner,
-                                 const libxl__hostpci_request *request);
+_hidden bool libxl__hostpci_direct(libxl__gc *gc);
+_hidden int libxl__hostpci_op_direct(libxl__gc *gc, libxl__hostpci_op *op);
 
 /*
  * Logs the error that op->reply tells of, naming the owner if it is

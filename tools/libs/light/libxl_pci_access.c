@@ -89,6 +89,30 @@ int libxl__pci_access_revoke(libxl__gc *gc, libxl_domid domid,
     return rc;
 }
 
+static bool overlap(const libxl__hostpci_resource *a,
+                    const libxl__hostpci_resource *b)
+{
+    uint64_t unit = a->flags & PCID_RESOURCE_IO ? 1 : XC_PAGE_SIZE;
+
+    return a->start && b->start &&
+        (a->flags & PCID_RESOURCE_IO) == (b->flags & PCID_RESOURCE_IO) &&
+        a->start / unit <= b->end / unit && b->start / unit <= a->end / unit;
+}
+
+void libxl__pci_access_spare(libxl__hostpci_access *access,
+                             const libxl__hostpci_access *other)
+{
+    int i, k;
+
+    if (other->gsi == access->gsi)
+        access->gsi = 0;
+    for (i = 0; i < PCID_RESOURCES; i++)
+        for (k = 0; k < PCID_RESOURCES; k++)
+            if (overlap(&access->resources[i], &other->resources[k]))
+                memset(&access->resources[i], 0,
+                       sizeof(access->resources[i]));
+}
+
 /*
  * Local variables:
  * mode: C

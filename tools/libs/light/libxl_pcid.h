@@ -98,6 +98,11 @@ _hidden bool libxl__pcid_command_writes(libxl__hostpci_command command);
 _hidden char *libxl__pcid_request_text(libxl__gc *gc,
                                     const libxl__hostpci_request *request);
 
+/* libxl_pcid_client.c: has the owner, op->owner, carry out a request.  As
+ * libxl__hostpci_op_start, which is where it is called. */
+_hidden void libxl__pcid_client_start(libxl__egc *egc,
+                                      libxl__hostpci_op *op);
+
 #endif /* LIBXL_PCID_H */
 
 /*

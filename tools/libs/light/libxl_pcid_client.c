@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * Host PCI access: decides where a request is carried out, and has it
- * carried out by the owner if one is designated.  See libxl_hostpci.h for
- * the interface, and docs/misc/pcid-protocol.pandoc for the protocol.
+ * Host PCI access: has requests carried out by the owner of the devices.
+ * See libxl_hostpci.h for the interface, and docs/misc/pcid-protocol.pandoc
+ * for the protocol.
  *
  * WARNING - The owner is not trusted beyond what it is designated for:
  *           what it sends, and what it writes to xenstore, may be wrong on
@@ -75,17 +75,6 @@ void libxl__hostpci_op_stop(libxl__gc *gc, libxl__hostpci_op *op)
     op_move(op, NULL);
     op->client = NULL;
     libxl__ev_time_deregister(gc, &op->deadline);
-}
-
-void libxl__hostpci_log(libxl__gc *gc, const libxl__hostpci_op *op)
-{
-    uint32_t self;
-
-    if (op->owner == INVALID_DOMID ||
-        (!libxl__get_domid(gc, &self) && self == op->owner))
-        LOG(ERROR, "%s", op->reply.desc);
-    else
-        LOGD(ERROR, op->owner, "%s", op->reply.desc);
 }
 
 /*
@@ -250,42 +239,15 @@ static int op_set_deadline(libxl__gc *gc, libxl__hostpci_op *op, int ms)
     return rc;
 }
 
-/* Returns no error that the designation alone has if it does not matter. */
-static int op_find_owner(libxl__gc *gc, libxl__hostpci_op *op)
-{
-    libxl_domid designated = INVALID_DOMID;
-    uint32_t self;
-    int rc;
-
-    rc = libxl__pci_owner_get(gc, &designated);
-    if (op->backend == INVALID_DOMID || op->backend == designated) {
-        op->owner = designated;
-    } else {
-        rc = libxl__get_domid(gc, &self);
-        op->owner = op->backend == self ? INVALID_DOMID : op->backend;
-    }
-    return rc ? ERROR_PCI_OWNER_UNREACHABLE : 0;
-}
-
 /*
  * The course of an op
  */
 
-void libxl__hostpci_op_start(libxl__egc *egc, libxl__hostpci_op *op)
+void libxl__pcid_client_start(libxl__egc *egc, libxl__hostpci_op *op)
 {
     STATE_AO_GC(op->ao);
     libxl__pcid_client *client;
     int rc;
-
-    rc = op_find_owner(gc, op);
-    if (rc) goto out;
-
-    /* Without a designation the devices are ours. */
-    if (op->owner == INVALID_DOMID) {
-        libxl__hostpci_perform(gc, &op->request, &op->reply);
-        rc = op->reply.class ? ERROR_FAIL : 0;
-        goto out;
-    }
 
     rc = op_set_deadline(gc, op, PCID_SILENCE_MS);
     if (rc) goto out;
@@ -579,30 +541,6 @@ static int client_reply(libxl__egc *egc, libxl__pcid_client *client,
     return 0;
 }
 
-void libxl__hostpci_post(libxl__gc *gc, libxl_domid owner,
-                         const libxl__hostpci_request *request)
-{
-    libxl__pcid_client *client = client_find(gc, owner);
-    const char *text = libxl__pcid_request_text(gc, request);
-
-    if (!client || client->state != READY ||
-        !libxl__vchan_alive(&client->vc) ||
-        !client->commands[request->command]) {
-        LOG(ERROR, "xl pcid in domain %u cannot be asked to carry out %s",
-            owner, text);
-        return;
-    }
-    LOG(DEBUG, "to domain %u: %"PRId64", %s", owner, client->next_id, text);
-    libxl__vchan_send(gc, &client->vc,
-                      libxl__pcid_encode_request(gc, client->next_id++,
-                                                 request));
-}
-
-/*
- * Failure
- */
-
-/* The connection is gone.  rc: see libxl__vchan_closed_cb. */
 static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
 {
     EGC_GC;

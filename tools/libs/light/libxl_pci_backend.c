@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The directories of pciback and pcifront, and the handshake with them: see
+ * libxl_pci_backend.h.
+ *
+ * WARNING - What stands in these directories may have been written by the
+ *           owner or the guest, with the intent to do harm.
+ */
+
+#include "libxl_osdeps.h" /* must come before any other headers */
+
+#include "libxl_internal.h"
+#include "libxl_pci_record.h"
+#include "libxl_pci_backend.h"
+
+char *libxl__pci_backend_path(libxl__gc *gc, const libxl__pci_record *rec)
+{
+    return libxl__domain_device_backend_path(gc, rec->owner, rec->frontend, 0,
+                                             LIBXL__DEVICE_KIND_PCI);
+}
+
+static char *frontend_path(libxl__gc *gc, const libxl__pci_record *rec)
+{
+    return libxl__domain_device_frontend_path(gc, rec->frontend, 0,
+                                              LIBXL__DEVICE_KIND_PCI);
+}
+
+bool libxl__pci_backend_answers(libxl__gc *gc, const libxl__pci_record *rec)
+{
+    return libxl__domain_type(gc, rec->frontend) == LIBXL_DOMAIN_TYPE_PV;
+}
+
+/*
+ * Writing
+ */
+
+/* A directory of `owner', which `reader' may read; what was there goes. */
+static int make_directory(libxl__gc *gc, xs_transaction_t t, const char *path,
+                          libxl_domid owner, libxl_domid reader)
+{
+    struct xs_permissions perms[2] = {
+        { .id = owner, .perms = XS_PERM_NONE },
+        { .id = reader, .perms = XS_PERM_READ },
+    };
+    int rc;
+
+    rc = libxl__xs_rm_checked(gc, t, path);
+    return rc ?: libxl__xs_mknod(gc, t, path, perms, ARRAY_SIZE(perms));
+}
+
+static int make_directories(libxl__gc *gc, xs_transaction_t t,
+                            const libxl__pci_record *rec)
+{
+    const char *be = libxl__pci_backend_path(gc, rec);
+    const char *fe = frontend_path(gc, rec);
+    char *initialising = GCSPRINTF("%d", XenbusStateInitialising);
+    char *back[] = {
+        "frontend", (char *)fe,
+        "frontend-id", GCSPRINTF("%u", rec->frontend),
+        "online", "1",
+        "state", initialising,
+        "domain", libxl__domid_to_name(gc, rec->frontend),
+        NULL, NULL,
+    };
+    char *front[] = {
+        "backend", (char *)be,
+        "backend-id", GCSPRINTF("%u", rec->owner),
+        "state", initialising,
+        NULL, NULL,
+    };
+    int rc;
+
+    rc = make_directory(gc, t, be, rec->owner, rec->frontend);
+    if (rc) return rc;
+    rc = libxl__xs_writev(gc, t, be, back);
+    if (rc) return rc;
+    rc = make_directory(gc, t, fe, rec->frontend, rec->owner);
+    return rc ?: libxl__xs_writev(gc, t, fe, front);
+}
+
+static int write_device(libxl__gc *gc, xs_transaction_t t, const char *be,
+                        int n, const libxl_device_pci *pci, const char *state)
+{
+    char *sbdf = GCSPRINTF(LIBXL__SBDF_FMT, LIBXL__PCI_ARG(pci));
+    flexarray_t *nodes = flexarray_make(gc, 14, 1);
+
+    flexarray_append_pair(nodes, GCSPRINTF("key-%d", n), sbdf);
+    flexarray_append_pair(nodes, GCSPRINTF("dev-%d", n), sbdf);
+    if (pci->vdevfn)
+        flexarray_append_pair(nodes, GCSPRINTF("vdevfn-%d", n),
+                              GCSPRINTF("%x", pci->vdevfn));
+    if (pci->name)
+        flexarray_append_pair(nodes, GCSPRINTF("name-%d", n), pci->name);
+    flexarray_append_pair(nodes, GCSPRINTF("opts-%d", n),
+        GCSPRINTF("msitranslate=%d,power_mgmt=%d,permissive=%d,rdm_policy=%s",
+                  pci->msitranslate, pci->power_mgmt, pci->permissive,
+                  libxl_rdm_reserve_policy_to_string(pci->rdm_policy)));
+    flexarray_append_pair(nodes, GCSPRINTF("state-%d", n), (char *)state);
+
+    return libxl__xs_writev(gc, t, be, libxl__xs_kvs_of_flexarray(gc, nodes));
+}
+
+static int remove_device(libxl__gc *gc, xs_transaction_t t, const char *be,
+                         int n)
+{
+    static const char *const nodes[] = {
+        "key", "dev", "vdevfn", "name", "opts", "state", "vdev",
+    };
+    int i, rc;
+
+    for (i = 0; i < ARRAY_SIZE(nodes); i++) {
+        rc = libxl__xs_rm_checked(gc, t,
+                                  GCSPRINTF("%s/%s-%d", be, nodes[i], n));
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+/* XenbusStateUnknown for what is not a state, or not there */
+static int read_state(libxl__gc *gc, xs_transaction_t t, const char *path,
+                      int *state_r)
+{
+    const char *text;
+    int rc;
+
+    rc = libxl__xs_read_checked(gc, t, path, &text);
+    if (rc) return rc;
+    *state_r = text && text[0] >= '0' && text[0] <= '8' && !text[1] ?
+        text[0] - '0' : XenbusStateUnknown;
+    return 0;
+}
+
+int libxl__pci_backend_add(libxl__gc *gc, xs_transaction_t t,
+                           libxl__pci_record *rec, libxl__pci_entry *entry,
+                           bool running)
+{
+    const char *be = libxl__pci_backend_path(gc, rec);
+    int n = libxl__pci_record_exported(rec) - entry->exported, rc;
+
+    if (!n) {
+        rc = make_directories(gc, t, rec);
+        if (rc) return rc;
+    }
+    rc = write_device(gc, t, be, n, &entry->pci,
+                      GCSPRINTF("%d", XenbusStateInitialising));
+    if (rc) return rc;
+    rc = libxl__xs_write_checked(gc, t, GCSPRINTF("%s/num_devs", be),
+                                 GCSPRINTF("%d", n + 1));
+    if (rc) return rc;
+    if (n && running) {
+        rc = libxl__xs_write_checked(gc, t, GCSPRINTF("%s/state", be),
+                                     GCSPRINTF("%d",
+                                               XenbusStateReconfiguring));
+        if (rc) return rc;
+    }
+    entry->exported = true;
+    return 0;
+}
+
+/* The device with number n is to have the number n - 1. */
+static int move_device(libxl__gc *gc, xs_transaction_t t, const char *be,
+                       int n, const libxl_device_pci *pci)
+{
+    const char *vdev;
+    int state, rc;
+
+    /* What pciback has written for the frontend, and reads again */
+    rc = read_state(gc, t, GCSPRINTF("%s/state-%d", be, n), &state);
+    if (rc) return rc;
+    rc = libxl__xs_read_checked(gc, t, GCSPRINTF("%s/vdev-%d", be, n), &vdev);
+    if (rc) return rc;
+
+    rc = remove_device(gc, t, be, n);
+    if (rc) return rc;
+    rc = write_device(gc, t, be, n - 1, pci, GCSPRINTF("%d", state));
+    if (rc || !vdev) return rc;
+    return libxl__xs_write_checked(gc, t, GCSPRINTF("%s/vdev-%d", be, n - 1),
+                                   vdev);
+}
+
+int libxl__pci_backend_remove(libxl__gc *gc, xs_transaction_t t,
+                              const libxl__pci_record *rec,
+                              const libxl__pci_entry *entry)
+{
+    const char *be = libxl__pci_backend_path(gc, rec), *there;
+    int n, num, i, rc;
+
+    if (!entry->exported) return 0;
+
+    num = libxl__pci_record_exported(rec);
+    if (num == 1) {
+        libxl__pci_backend_remove_all(gc, t, rec);
+        return 0;
+    }
+    /* An owner may have removed the directory: it is not made again. */
+    rc = libxl__xs_read_checked(gc, t, be, &there);
+    if (rc || !there) return rc;
+
+    n = libxl__pci_record_index(rec, entry);
+    rc = remove_device(gc, t, be, n);
+    if (rc) return rc;
+    for (i = entry + 1 - rec->entries; i < rec->num; i++) {
+        if (!rec->entries[i].exported) continue;
+        rc = move_device(gc, t, be, ++n, &rec->entries[i].pci);
+        if (rc) return rc;
+    }
+    return libxl__xs_write_checked(gc, t, GCSPRINTF("%s/num_devs", be),
+                                   GCSPRINTF("%d", num - 1));
+}
+
+void libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
+                                   const libxl__pci_record *rec)
+{
+    /* That one is gone already, and logged as such, is no failure. */
+    libxl__xs_path_cleanup(gc, t, frontend_path(gc, rec));
+    libxl__xs_path_cleanup(gc, t, libxl__pci_backend_path(gc, rec));
+}
+
+/*
+ * Waiting
+ */
+
+static void ready_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
+static void release_connected(libxl__egc *egc, libxl__ev_devstate *ds,
+                              int rc);
+static void release_forced(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
+static void op_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
+static void op_done(libxl__egc *egc, libxl__pci_backend_op *op, int rc);
+
+void libxl__pci_backend_init(libxl__pci_backend_op *op)
+{
+    libxl__ev_devstate_init(&op->ds);
+    op->force = op->asked = false;
+    op->entry = NULL;
+}
+
+static void op_set_deadline(libxl__gc *gc, libxl__pci_backend_op *op)
+{
+    libxl__gettimeofday(gc, &op->deadline);
+    op->deadline.tv_sec += LIBXL__PCIBACK_MS / 1000;
+}
+
+/* Waits for a state of the backend until the deadline; or calls back. */
+static void op_wait(libxl__egc *egc, libxl__pci_backend_op *op,
+                    int state, libxl__ev_devstate_callback *callback)
+{
+    STATE_AO_GC(op->ao);
+    struct timeval now;
+    int ms, rc;
+
+    libxl__gettimeofday(gc, &now);
+    ms = (op->deadline.tv_sec - now.tv_sec) * 1000 +
+        (op->deadline.tv_usec - now.tv_usec) / 1000;
+    /* The clock may have been set. */
+    if (ms > LIBXL__PCIBACK_MS) ms = LIBXL__PCIBACK_MS;
+
+    rc = ms <= 0 ? ERROR_TIMEDOUT :
+        libxl__ev_devstate_wait(ao, &op->ds, callback,
+            GCSPRINTF("%s/state", libxl__pci_backend_path(gc, op->rec)),
+            state, ms);
+    if (rc) callback(egc, &op->ds, rc); /* must be last */
+}
+
+/* Nobody is there to be waited for, or to be told anything. */
+static bool op_idle(libxl__gc *gc, const libxl__pci_backend_op *op)
+{
+    return !libxl__pci_record_exported(op->rec) ||
+        !libxl__pci_backend_answers(gc, op->rec);
+}
+
+void libxl__pci_backend_ready(libxl__egc *egc, libxl__pci_backend_op *op)
+{
+    STATE_AO_GC(op->ao);
+
+    if (op_idle(gc, op)) {
+        op_done(egc, op, 0); /* must be last */
+        return;
+    }
+    op_set_deadline(gc, op);
+    op_wait(egc, op, XenbusStateConnected, ready_waited); /* must be last */
+}
+
+static void ready_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
+{
+    libxl__pci_backend_op *op = CONTAINER_OF(ds, *op, ds);
+
+    op_done(egc, op, rc); /* must be last */
+}
+
+void libxl__pci_backend_release(libxl__egc *egc, libxl__pci_backend_op *op)
+{
+    STATE_AO_GC(op->ao);
+
+    op->asked = false;
+    if (!op->entry->exported || op_idle(gc, op)) {
+        op_done(egc, op, 0); /* must be last */
+        return;
+    }
+    op_set_deadline(gc, op);
+    op_wait(egc, op, XenbusStateConnected,
+            release_connected); /* must be last */
+}
+
+/*
+ * Asks for a device, if that has not been done.  It has if its state is
+ * Closing; and since both states are written at once, pciback has then
+ * read that before it became connected again.  *gone_r: it has let go.
+ */
+static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op, bool force,
+                       bool *gone_r)
+{
+    const char *be = libxl__pci_backend_path(gc, op->rec), *there;
+    const char *device = GCSPRINTF("%s/state-%d", be,
+        libxl__pci_record_index(op->rec, op->entry));
+    char *reconfiguring = GCSPRINTF("%d", XenbusStateReconfiguring);
+    xs_transaction_t t = XBT_NULL;
+    int be_state, state, rc;
+
+    for (;;) {
+        *gone_r = op->asked = false;
+
+        rc = libxl__xs_transaction_start(gc, &t);
+        if (rc) goto out;
+
+        rc = libxl__xs_read_checked(gc, t, be, &there);
+        if (rc) goto out;
+        if (!there) {
+            *gone_r = true;
+            goto out;
+        }
+        rc = read_state(gc, t, GCSPRINTF("%s/state", be), &be_state);
+        if (rc) goto out;
+        rc = read_state(gc, t, device, &state);
+        if (rc) goto out;
+        if (be_state == XenbusStateConnected &&
+            state == XenbusStateClosing) {
+            *gone_r = true;
+            goto out;
+        }
+        if (be_state != XenbusStateConnected && !force) goto out;
+
+        rc = libxl__xs_write_checked(gc, t, device,
+                                     GCSPRINTF("%d", XenbusStateClosing));
+        if (rc) goto out;
+        rc = libxl__xs_write_checked(gc, t, GCSPRINTF("%s/state", be),
+                                     reconfiguring);
+        if (rc) goto out;
+        if (force) {
+            rc = libxl__xs_write_checked(gc, t,
+                GCSPRINTF("%s/state", frontend_path(gc, op->rec)),
+                reconfiguring);
+            if (rc) goto out;
+        }
+        op->asked = true;
+
+        rc = libxl__xs_transaction_commit(gc, &t);
+        if (!rc) break;
+        if (rc < 0) goto out;
+    }
+
+ out:
+    libxl__xs_transaction_abort(gc, &t);
+    return rc;
+}
+
+static void release_connected(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
+{
+    libxl__pci_backend_op *op = CONTAINER_OF(ds, *op, ds);
+    STATE_AO_GC(op->ao);
+    bool gone, was_asked = op->asked;
+
+    if (rc == ERROR_TIMEDOUT && op->force) {
+        rc = release_ask(gc, op, true, &gone);
+        if (!rc && !gone) {
+            op_set_deadline(gc, op);
+            op_wait(egc, op, XenbusStateReconfigured,
+                    release_forced); /* must be last */
+            return;
+        }
+    }
+    if (rc) goto out;
+
+    rc = release_ask(gc, op, false, &gone);
+    if (rc || gone) goto out;
+
+    /* From here on it has the whole time, but not again and again. */
+    if (op->asked && !was_asked) op_set_deadline(gc, op);
+    op->asked |= was_asked;
+    op_wait(egc, op, XenbusStateConnected,
+            release_connected); /* must be last */
+    return;
+
+ out:
+    op_waited(egc, ds, rc); /* must be last */
+}
+
+static void release_forced(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
+{
+    libxl__pci_backend_op *op = CONTAINER_OF(ds, *op, ds);
+    STATE_AO_GC(op->ao);
+
+    if (!rc)
+        rc = libxl__xs_write_checked(gc, XBT_NULL,
+            GCSPRINTF("%s/state", frontend_path(gc, op->rec)),
+            GCSPRINTF("%d", XenbusStateConnected));
+    if (rc) {
+        op_waited(egc, ds, rc); /* must be last */
+        return;
+    }
+    op_wait(egc, op, XenbusStateConnected, op_waited); /* must be last */
+}
+
+void libxl__pci_backend_close(libxl__egc *egc, libxl__pci_backend_op *op)
+{
+    STATE_AO_GC(op->ao);
+    const char *be = libxl__pci_backend_path(gc, op->rec), *there;
+    xs_transaction_t t = XBT_NULL;
+    int rc;
+
+    if (op_idle(gc, op)) {
+        op_done(egc, op, 0); /* must be last */
+        return;
+    }
+    for (;;) {
+        rc = libxl__xs_transaction_start(gc, &t);
+        if (rc) goto out;
+        rc = libxl__xs_read_checked(gc, t, be, &there);
+        if (rc || !there) goto out;
+
+        rc = libxl__xs_write_checked(gc, t, GCSPRINTF("%s/online", be), "0");
+        if (rc) goto out;
+        rc = libxl__xs_write_checked(gc, t,
+            GCSPRINTF("%s/state", frontend_path(gc, op->rec)),
+            GCSPRINTF("%d", XenbusStateClosed));
+        if (rc) goto out;
+
+        rc = libxl__xs_transaction_commit(gc, &t);
+        if (!rc) break;
+        if (rc < 0) goto out;
+    }
+    op_set_deadline(gc, op);
+    op_wait(egc, op, XenbusStateClosed, op_waited); /* must be last */
+    return;
+
+ out:
+    libxl__xs_transaction_abort(gc, &t);
+    op_done(egc, op, rc); /* must be last */
+}
+
+static void op_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
+{
+    libxl__pci_backend_op *op = CONTAINER_OF(ds, *op, ds);
+
+    /* Without a directory pciback has let go of all that it had. */
+    op_done(egc, op, rc == ERROR_INVAL ? 0 : rc); /* must be last */
+}
+
+static void op_done(libxl__egc *egc, libxl__pci_backend_op *op, int rc)
+{
+    op->callback(egc, op, rc); /* must be last */
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * The directories of a guest's PCI devices that pciback and pcifront read,
+ * and the handshake with these two.
+ *
+ *   /local/domain/OWNER/backend/pci/FRONTEND/0
+ *   /local/domain/FRONTEND/device/pci/0
+ *
+ * FRONTEND is the guest, or its stubdomain.  The first can be written by the
+ * owner of the devices, the second by the frontend: of both, only states are
+ * read, and checked.  The record (libxl_pci_record.h) says what there is;
+ * exported entries have the numbers 0, 1, ... in the backend's directory.
+ *
+ * What pciback does as the states of the two directories change (be, fe),
+ * and of a device in the former (state-N):
+ *
+ *   a device more     toolstack: state-N=Initialising, be=Reconfiguring
+ *   a device less     toolstack: state-N=Closing, be=Reconfiguring
+ *      the guest sets fe=Reconfiguring, upon which pciback adds and removes
+ *      devices and sets be=Reconfigured; the guest sets fe=Connected, and
+ *      pciback be=Connected
+ *   the end           fe=Closed and online=0: pciback sets be=Closed, and lets
+ *                     go of all devices
+ *
+ * This is for libxl_pci*.c, after libxl_pci_record.h.
+ */
+
+#ifndef LIBXL_PCI_BACKEND_H
+#define LIBXL_PCI_BACKEND_H
+
+_hidden char *libxl__pci_backend_path(libxl__gc *gc,
+                                      const libxl__pci_record *rec);
+
+/*
+ * Whether there is a frontend that takes part: that of a PV guest, or of a
+ * stubdomain.  Only then can pciback be waited for.
+ */
+_hidden bool libxl__pci_backend_answers(libxl__gc *gc,
+                                        const libxl__pci_record *rec);
+
+/*
+ * Adds a device behind those that are exported, in the caller's transaction,
+ * and marks its entry as exported.  With the first one the directories are
+ * made.  If `running', pciback and the frontend are told of any other.
+ */
+_hidden int libxl__pci_backend_add(libxl__gc *gc, xs_transaction_t t,
+                                   libxl__pci_record *rec,
+                                   libxl__pci_entry *entry, bool running);
+
+/*
+ * Removes what the directory has of a device that pciback has let go of, in
+ * the caller's transaction; with the last one, the directories.
+ */
+_hidden int libxl__pci_backend_remove(libxl__gc *gc, xs_transaction_t t,
+                                      const libxl__pci_record *rec,
+                                      const libxl__pci_entry *entry);
+/* The same for all of them */
+_hidden void libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
+                                           const libxl__pci_record *rec);
+
+/*
+ * Waiting for pciback, as ao sub-operations of which an op carries out one
+ * at a time.  Each takes LIBXL__PCIBACK_MS at most; release twice that, and
+ * with `force' twice that again.
+ *
+ * libxl__pci_backend_init:     Undefined/Idle -> Idle
+ * libxl__pci_backend_ready:    until pciback is done with what it was told.
+ * libxl__pci_backend_release:  asks pciback to let go of a device, and waits
+ *     until it has.  With `force', and a guest that does not take part, the
+ *     toolstack sets the state of the frontend.
+ * libxl__pci_backend_close:    makes pciback let go of all devices, whatever
+ *     the guest does.
+ *     All three: Idle -> Active; may call callback before they return.
+ * callback: Active -> Idle.  rc:
+ *   0               done; so it is if there is nothing to wait for, because
+ *                   there is no backend any more, or nobody who answers
+ *   ERROR_INVAL     ready: there is no backend any more; not logged
+ *   ERROR_TIMEDOUT  not in time; not logged
+ *   ERROR_ABORTED   the ao is being aborted
+ *   any other       has been logged
+ */
+#define LIBXL__PCIBACK_MS 10000
+
+typedef struct libxl__pci_backend_op libxl__pci_backend_op;
+typedef void libxl__pci_backend_callback(libxl__egc *egc,
+                                         libxl__pci_backend_op *op, int rc);
+
+struct libxl__pci_backend_op {
+    /* filled by the caller */
+    libxl__ao *ao;
+    libxl__pci_record *rec;
+    libxl__pci_entry *entry;   /* release */
+    bool force;                /* release */
+    libxl__pci_backend_callback *callback;
+    /* private */
+    libxl__ev_devstate ds;
+    struct timeval deadline;
+    bool asked;
+};
+
+_hidden void libxl__pci_backend_init(libxl__pci_backend_op *op);
+_hidden void libxl__pci_backend_ready(libxl__egc *egc,
+                                      libxl__pci_backend_op *op);
+_hidden void libxl__pci_backend_release(libxl__egc *egc,
+                                        libxl__pci_backend_op *op);
+_hidden void libxl__pci_backend_close(libxl__egc *egc,
+                                      libxl__pci_backend_op *op);
+
+#endif /* LIBXL_PCI_BACKEND_H */
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */
