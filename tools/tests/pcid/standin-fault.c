@@ -19,7 +19,7 @@
 #define FAULTS_MAX 32
 
 int standin_domid, standin_process, fault_domid = -1;
-bool standin_reuse;
+bool standin_reuse, fault_spared;
 void (*standin_step)(const char *op, const char *what);
 
 static int spare_fds[64], num_spare_fds;
@@ -108,7 +108,8 @@ int fault_take(const char *op, const char *what)
     int i;
 
     if (standin_step) standin_step(op, what);
-    if (fault_domid >= 0 && standin_domid != fault_domid) return 0;
+    if (fault_spared || (fault_domid >= 0 && standin_domid != fault_domid))
+        return 0;
     for (i = 0; i < shared->num; i++) {
         struct fault *f = &shared->faults[i];
 

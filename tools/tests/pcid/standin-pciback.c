@@ -451,6 +451,7 @@ static bool driver_step(struct driver *d)
     if (!d->xs || d->mood == PCIFRONT_PAUSED) return false;
     before = standin_domid;
     standin_domid = d->domid;
+    fault_spared = true;
 
     for (guest = 0; guest < GUESTS_MAX; guest++)
         if (d->devices[guest].leaving) {
@@ -460,6 +461,7 @@ static bool driver_step(struct driver *d)
 
     event = xs_check_watch(d->xs);
     if (!event) {
+        fault_spared = false;
         standin_domid = before;
         return false;
     }
@@ -474,6 +476,7 @@ static bool driver_step(struct driver *d)
     free(event);
 
 did:
+    fault_spared = false;
     standin_domid = before;
     return true;
 }

@@ -617,7 +617,8 @@ void sysfs_reset(bool pciback)
     }
     snprintf(dir, sizeof(dir), "%.80s/pci", top);
     if (mkdir(dir, 0700) || mkdir(at("devices"), 0700) ||
-        mkdir(at("drivers"), 0700) || mkdir(at("../lib"), 0700))
+        mkdir(at("drivers"), 0700) || mkdir(at("../lib"), 0700) ||
+        mkdir(at("../run"), 0700))
         abort();
     make_driver("e1000");
     make_driver("nvme");

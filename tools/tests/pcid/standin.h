@@ -69,6 +69,8 @@ int fault_inject(const char *op, const char *match, int errnoval, int skip,
                  int times);
 /* Which domain faults strike in from now on; -1: any */
 extern int fault_domid;
+/* Set while what runs is to be spared. */
+extern bool fault_spared;
 /* How often the fault has struck */
 int fault_hits(int fault);
 /* Lets what is blocked by a fault go on. */
