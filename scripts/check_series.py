@@ -15,7 +15,8 @@ import tempfile
 import threading
 import time
 
-from common import BUILD, Failure, Git, run, say, shown, write_if_changed
+from common import (BUILD, Failure, Git, failure_of, run, say, shown,
+                    write_if_changed)
 from patchstack import LETTER, read_stack, read_text, some
 
 WORK = os.path.join(BUILD, "check-series")
@@ -102,6 +103,8 @@ def style_errors(git, patch, parent, commit):
 
     proc = git.run("-c", "core.whitespace=default", "diff-tree", "--check",
                    "--no-renames", parent, commit, check=False)
+    if proc.returncode not in (0, 2):   # 2: it has found something
+        raise failure_of(proc)
     errors += [line for line in proc.stdout.split("\n")
                if re.match(r"\S+:\d+: ", line)]
 
@@ -235,7 +238,7 @@ class Builder:
     def fetch(self, commits):
         self.git.run("config", "core.autocrlf", "false")
         missing = [c for c in commits
-                   if not self.git.ok("cat-file", "-e", c + "^{commit}")]
+                   if not self.git.ok("cat-file", "-e", c)]
         if missing:
             source = Git(self.source)
             source.run("update-ref", "refs/pcid/check", commits[-1])
@@ -371,8 +374,8 @@ def check_builds(tap, builder, patches, commits, tests):
     for patch, commit in zip(patches, commits):
         last = commit == commits[-1]
         what = ["builds"]
-        if tests and builder.git.ok("cat-file", "-e", "%s:%s/Makefile"
-                                    % (commit, UNIT_TESTS)):
+        if tests and builder.git.lines("ls-tree", "--name-only", commit,
+                                       UNIT_TESTS + "/Makefile"):
             what.append("passes its unit tests")
         if builder.compiler == "gcc" and (last or builder.git.lines(
                 "diff-tree", "-r", "--name-only", commit + "~", commit, "--",

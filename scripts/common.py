@@ -72,7 +72,10 @@ def shown(path):
 
 
 def run(args, check=True, stdin=None, env=None, cwd=None, binary=False):
-    """Run a command, return the completed process with its output captured."""
+    """Run a command, return the completed process with its output captured.
+    check=False is for commands whose exit status is an answer: a command that a
+    signal ended has given none.
+    """
     full = dict(os.environ, LC_ALL="C", **(env or {}))
     if isinstance(stdin, str):
         stdin = stdin.encode()
@@ -82,12 +85,18 @@ def run(args, check=True, stdin=None, env=None, cwd=None, binary=False):
     if not binary:
         proc.stdout = proc.stdout.decode(errors="surrogateescape")
     proc.stderr = proc.stderr.decode(errors="replace")
-    if check and proc.returncode != 0:
-        out = proc.stdout if isinstance(proc.stdout, str) else ""
-        raise Failure("the command failed (status %d): %s"
-                      % (proc.returncode, " ".join(args)),
-                      (proc.stderr or out).strip())
+    if proc.returncode < 0 or (check and proc.returncode != 0):
+        raise failure_of(proc)
     return proc
+
+
+def failure_of(proc):
+    """What a command said that failed."""
+    out = proc.stdout if isinstance(proc.stdout, str) else ""
+    how = ("status %d" if proc.returncode > 0 else "signal %d") % abs(
+        proc.returncode)
+    return Failure("the command failed (%s): %s" % (how, " ".join(proc.args)),
+                   (proc.stderr or out).strip())
 
 
 class Git:
@@ -127,7 +136,11 @@ class Git:
         return self.run(*args, **kw).stdout.rstrip("\n")
 
     def ok(self, *args):
-        return self.run(*args, check=False).returncode == 0
+        """Whether git answers yes: status 0, and not 1.  Another is a failure."""
+        proc = self.run(*args, check=False)
+        if proc.returncode not in (0, 1):
+            raise failure_of(proc)
+        return proc.returncode == 0
 
     def lines(self, *args, **kw):
         text = self.run(*args, **kw).stdout
@@ -135,10 +148,14 @@ class Git:
                 if item]
 
     def ref(self, name):
-        """The commit that a ref names, or None."""
-        proc = self.run("rev-parse", "-q", "--verify", name + "^{commit}",
+        """The commit that a ref names, or None if there is no such ref."""
+        proc = self.run("rev-parse", "--verify", name + "^{commit}",
                         check=False)
-        return proc.stdout.strip() or None
+        if proc.returncode == 0:
+            return proc.stdout.strip()
+        if proc.stderr.strip() != "fatal: Needed a single revision":
+            raise failure_of(proc)
+        return None
 
     def commit_tree(self, tree, parent, message):
         args = ["commit-tree", tree] + (["-p", parent] if parent else [])

@@ -11,7 +11,7 @@ stop() { echo "failed: $1"; exit 1; }
 PATCHED=/usr/lib
 PLAIN=/opt/plain/lib
 PLAIN_XL=/opt/plain/bin/xl
-SIX="$E1000_BDF $EDU_BDF $MULTI_BDF0 $MULTI_BDF1 $TESTDEV_BDF $NVME_BDF"
+SIX="$E1000_BDF $E1000B_BDF $EDU_BDF $MULTI_BDF0 $MULTI_BDF1 $TESTDEV_BDF"
 FOUR="$E1000_BDF $EDU_BDF $MULTI_BDF0 $MULTI_BDF1"
 
 # What a list of local devices reads. Where Dom0 has none: the same names, for xl-plain.

@@ -8,6 +8,7 @@ top=$(dirname "$testbed")
 build=$(realpath -m "${TESTBED_BUILD:-$top/.build}")
 logs=$build/log
 out=$build/boot           # what the emulator is given: xen, vmlinux, *.cpio
+snapshots=$build/snapshots
 
 say() { printf 'testbed: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }

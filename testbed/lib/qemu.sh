@@ -19,8 +19,15 @@ qemu_arguments() {
         -netdev user,id=n2 -device virtio-net-pci,netdev=n2,addr=6.0,multifunction=on,romfile=
         -netdev user,id=n3 -device virtio-net-pci,netdev=n3,addr=6.1,romfile=
         -device pci-testdev,addr=7
-        -drive if=none,id=d0,driver=null-co,size=1M -device nvme,drive=d0,serial=0,addr=8
     )
+}
+
+# The one device that QEMU cannot have in a snapshot: in a machine that has it, which then
+# always boots.
+add_nvme() {
+    # shellcheck disable=SC2054
+    qemu+=(-drive if=none,id=d0,driver=null-co,size=1M -device nvme,drive=d0,serial=0,addr=8)
+    snapshots=
 }
 
 # The emulated machine's time is that of the instructions that it has executed, 4 ns each,
@@ -58,8 +65,9 @@ choose_topology() {
     [ -e "$out/base.cpio" ] || die "nothing to boot: run testbed/build first"
 }
 
-# boot_arguments INITRD; $policy, if set, is another FLASK policy than the built one, and
-# $dom0_memory another size.
+# boot_arguments; the initramfs is "initrd" in the emulator's directory. $policy, if set, is
+# another FLASK policy than the built one, $dom0_memory another size; $daemon=no: without
+# xl pcid.
 boot_arguments() {
     local kernel
     kernel=$(cat "$testbed/image/lib/kernel-options")
@@ -67,7 +75,7 @@ boot_arguments() {
     # tests of its cryptography and no certificates, which take it seconds; sysrq for
     # last_words.py. In Debian's kernel from trixie on, virtio-pci is built in, and would take
     # its devices: hwdom_start, too.
-    local dom0="$kernel initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant"
+    local dom0="$kernel initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant${daemon:+ DAEMON=$daemon}"
     local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''
     case $topology in
         hwdom) xen="$xen hardware_dom=1" dom0="$dom0 pci=off" ;;
@@ -77,7 +85,7 @@ boot_arguments() {
         xen="${xen/flask=permissive/flask=enforcing} conring_size=2M"
         modules=,${policy:-$out/xenpolicy}
     fi
-    qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,$1$modules")
+    qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,initrd$modules")
 }
 
 # A directory for this run; those of runs that were killed are removed.
@@ -90,13 +98,11 @@ work_directory() {
     echo "$build/run.$$"
 }
 
-# make_initrd FILE OVERLAY [ARCHIVE...]: Dom0's initramfs, with what is in the directory
-# OVERLAY, and in the archives.
-make_initrd() {
-    local to=$1 overlay=$2
-    shift 2
-    {
-        cat "$out/base.cpio" "$out/domu.cpio" "$@"
-        (cd "$overlay" && find . | cpio --quiet -o -H newc -R 0:0)
-    } >"$to"
+# machine_arguments: sets $machine to lib/machine.py with what it needs for each run: the
+# directory $work of this run, in which job/ has what goes to /scenario, and $console. Without
+# $snapshots, the machine boots.
+machine_arguments() {
+    machine=("$testbed/lib/machine.py" --work "$work" --job "$work/job" --console "$console"
+        --name "$topology${variant:++$variant}" --initrd "$out/base.cpio" --initrd "$out/domu.cpio")
+    [ -z "$snapshots" ] || machine+=(--snapshots "$snapshots")
 }

@@ -1,5 +1,7 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: direct loopback hwdom
+# make check: hwdom, the topology that needs most of it; other scenarios use the rest
+# boots: the boot is what it tests
 #
 # What the testbed promises, with unpatched tools only. Runs in every topology.
 

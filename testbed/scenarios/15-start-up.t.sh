@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: loopback hwdom
+# boots: the start at boot is what it tests
 #
 # The init script: started at boot, with no hand at it, and by hand; what it says and
 # returns is true in each state that the daemon can be in; when it has started the

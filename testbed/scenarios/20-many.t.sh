@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # topologies: loopback hwdom
+# make check: hwdom, where the clients are in another domain; the daemon is the same in loopback
 #
 # Many commands at once: none fails for the sake of others, and none leaves a device
 # half bound. The order of two commands at once is open; what must be right is where

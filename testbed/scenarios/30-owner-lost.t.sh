@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2016
 # topologies: loopback hwdom
+# make check: hwdom, where the owner is another domain; loopback has the same waits and messages
 # time limit: 900
 #
 # The owner of the devices is not there, is the wrong one, or goes away: each command

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: loopback hwdom
+# begins with: guest_start evil
 # time limit: 900
 #
 # Who is asked, and who may ask: only the designated domain is ever contacted, whatever

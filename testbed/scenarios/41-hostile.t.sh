@@ -1,5 +1,8 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: loopback hwdom
+# make check: hwdom, where the peers are in other domains; the parsers are the same in loopback
+# begins with: guest_start evil
+# begins with: guest_start victim 'passthrough = "enabled"'
 # time limit: 900
 #
 # Peers that do not keep to the protocol (src/hostile.c): clients that the daemon serves,

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: loopback hwdom
+# make check: hwdom, where the client is in another domain; the protocol is the same in loopback
 # needs: perl
 #
 # A client in another language, written from the protocol's document alone

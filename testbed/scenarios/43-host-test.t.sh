@@ -1,5 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# make check: direct hwdom, without and with an owner; for the program loopback is an owner, too
+# begins with: guest_start guest 'passthrough = "enabled"'
 #
 # test-pcid-host, which is for test systems: it passes on this host, and leaves it as it was,
 # even if it is told to end, or fails, while a guest has the device. What it cannot restore it

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# make check: direct hwdom, where the trace must show accesses, and where none
 #
 # Where an owner is designated, the commands touch nothing of the PCI part of sysfs in
 # the domain they run in. In direct they do: so the trace would show it.

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# make check: direct hwdom, with the backend in Dom0 and elsewhere; 63-one-ctx attaches in loopback
 # time limit: 900
 #
 # The whole life of devices that are passed through to guests, whoever owns them: a guest

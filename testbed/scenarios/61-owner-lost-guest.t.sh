@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: loopback hwdom
+# make check: hwdom, where the owner lends; in loopback there is less to take back
 # time limit: 900
 #
 # A guest has devices, and their owner is lost, or is no longer the designated one: the

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: loopback hwdom
+# make check: hwdom, where each of them costs most; their number is the same in loopback
 #
 # How often the owner is asked. Over a vchan between two domains each time costs a
 # millisecond at best, so commands must not ask for each file of each device.

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: loopback hwdom
+# begins with: guest_start guest 'passthrough = "enabled"'
 #
 # One libxl ctx, two threads: while one waits for an owner that is slow, the other can use
 # the ctx; and it can abort what the first waits for.

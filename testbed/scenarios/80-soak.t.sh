@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: loopback hwdom
+# make check: hwdom, where the daemon serves another domain; the daemon is the same in loopback
 # time limit: 900
 #
 # Load, and what it leaves behind: nothing. Many clients at once, many one after the other,

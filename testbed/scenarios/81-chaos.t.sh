@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: loopback hwdom
+# make check: hwdom, where the owner lends; in loopback there is less to lose
 # time limit: 900
 #
 # The daemon is killed at random moments, while commands add, remove, attach and detach

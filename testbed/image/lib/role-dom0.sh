@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Dom0: starts Xen's daemons, sets the topology up, runs the scenario and stops the
-# machine with the scenario's status. Words on stdout go to the console log.
+# Dom0: starts Xen's daemons, sets the topology up, receives the scenario, runs it and stops
+# the machine with the scenario's status. Words on stdout go to the console log.
 
 BASE_VERSION=$(cat /etc/xen-version)
 export BASE_VERSION
@@ -38,6 +38,43 @@ start_xen_daemons() {
 exec 3<>/dev/ttyS1
 stty -F /dev/ttyS1 raw -echo
 
+# receive: sets $kind to what lib/machine.py sends next, and unpacks it in /scenario.
+receive() {
+    read -r kind size sum <&3 || return
+    head -c "$size" <&3 >/run/received
+    echo "$sum  /run/received" | md5sum -cs || return
+    rm -rf /scenario
+    mkdir /scenario
+    tar -xzf /run/received -C /scenario || return
+    rm /run/received
+}
+
+# A snapshot is the same each time: each domain gets a clock and random numbers of this run.
+renew_domains() {
+    {
+        read -r now
+        read -r seed
+        renew "$now" "$seed"
+        for domid in $(xenstore-list /local/domain); do
+            [ "$domid" != 0 ] || continue
+            read -r seed
+            remote -w 60 "$domid" renew "$now" "$seed" || return
+        done
+    } </scenario/fresh
+    rm /scenario/fresh
+}
+
+# prepare: carry out what a scenario begins with. guest_start finds later what is there.
+prepare() {
+    (
+        PREPARING=yes
+        export PREPARING
+        set -e
+        # shellcheck source=/dev/null
+        . /scenario/prepare
+    ) </dev/null
+}
+
 start_xen_daemons
 uptime_is "Xen's daemons are up"
 if [ "$TOPOLOGY" = hwdom ]; then
@@ -46,10 +83,19 @@ if [ "$TOPOLOGY" = hwdom ]; then
 else
     load e1000 xen-pciback
 fi
-[ "$TOPOLOGY" != loopback ] || [ -e /scenario/no-daemon ] || start_services
+[ "$TOPOLOGY" != loopback ] || [ "$DAEMON" = no ] || start_services
 uptime_is "ready"
 
 cd /root || die "no /root"
+# From here on a snapshot of the machine goes on, too.
+echo "testbed: ready" >&3
+while receive && [ "$kind" = prepare ]; do
+    if prepare; then echo "testbed: ready"; else echo "testbed: failed"; fi >&3
+done
+[ "$kind" = job ] || die "what came over the serial port is not whole"
+renew_domains || die "a domain cannot be given a clock and random numbers"
+echo "testbed: begins" >&3
+
 if [ -e /scenario/interactive ]; then
     # shellcheck disable=SC2046
     stty -F /dev/ttyS1 sane $(cat /scenario/interactive)

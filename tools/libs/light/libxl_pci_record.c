@@ -246,18 +246,53 @@ static int found_read(libxl__gc *gc, xs_transaction_t t,
  * The record
  */
 
+/*
+ * Reads a domid from a node that guests cannot write; INVALID_DOMID: there
+ * is none.
+ */
+static int read_domid(libxl__gc *gc, xs_transaction_t t, const char *path,
+                      libxl_domid *domid_r)
+{
+    const char *text;
+    unsigned long domid;
+    char *end;
+    int rc;
+
+    *domid_r = INVALID_DOMID;
+    rc = libxl__xs_read_checked(gc, t, path, &text);
+    if (rc || !text) return rc;
+    domid = strtoul(text, &end, 10);
+    if (CTYPE(isdigit, *text) && !*end && domid < DOMID_FIRST_RESERVED)
+        *domid_r = domid;
+    return 0;
+}
+
+bool libxl__pci_stubdom_of(libxl__gc *gc, libxl_domid domid,
+                           libxl_domid *target_r)
+{
+    return !read_domid(gc, XBT_NULL,
+                       GCSPRINTF("/local/domain/%u/target", domid),
+                       target_r) && *target_r != INVALID_DOMID;
+}
+
 int libxl__pci_record_read(libxl__gc *gc, xs_transaction_t t,
                            libxl_domid domid, libxl__pci_record *rec)
 {
     char **nodes;
     unsigned int num = 0;
     uint32_t owner;
+    libxl_domid target;
     int i, rc;
 
     memset(rec, 0, sizeof(*rec));
     rec->domid = domid;
     rec->owner = INVALID_DOMID;
-    rec->frontend = libxl_get_stubdom_id(CTX, domid) ?: domid;
+    rc = read_domid(gc, t, GCSPRINTF("/local/domain/%u/image/"
+                                     "device-model-domid", domid),
+                    &rec->frontend);
+    if (rc) goto out;
+    if (rec->frontend == INVALID_DOMID || !rec->frontend)
+        rec->frontend = domid;
 
     nodes = libxl__xs_directory(gc, t, record_path(gc, domid), &num);
     if (!nodes && errno != ENOENT) {
@@ -266,7 +301,8 @@ int libxl__pci_record_read(libxl__gc *gc, xs_transaction_t t,
         goto out;
     }
     if (!nodes) {
-        rc = libxl_is_stubdom(CTX, domid, NULL) ? 0 : found_read(gc, t, rec);
+        rc = libxl__pci_stubdom_of(gc, domid, &target) ? 0 :
+            found_read(gc, t, rec);
         goto out;
     }
     if (num > LIBXL__PCI_RECORD_MAX) {
@@ -359,19 +395,13 @@ int libxl__pci_record_holder(libxl__gc *gc, xs_transaction_t t,
                              const libxl_device_pci *pci,
                              libxl_domid *holder_r)
 {
-    const char *text;
     libxl__pci_record rec;
-    unsigned long domid;
-    char *end;
+    libxl_domid domid;
     int rc;
 
     *holder_r = INVALID_DOMID;
-    rc = libxl__xs_read_checked(gc, t, info_path(gc, pci, "domid"), &text);
-    if (rc || !text) return rc;
-
-    domid = strtoul(text, &end, 10);
-    if (!CTYPE(isdigit, *text) || *end || domid >= DOMID_FIRST_RESERVED)
-        return 0;
+    rc = read_domid(gc, t, info_path(gc, pci, "domid"), &domid);
+    if (rc || domid == INVALID_DOMID) return rc;
     rc = libxl_domain_info(CTX, NULL, domid);
     if (rc) return rc == ERROR_DOMAIN_NOTFOUND ? 0 : rc;
     rc = libxl__pci_record_read(gc, t, domid, &rec);

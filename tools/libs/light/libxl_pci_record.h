@@ -72,6 +72,10 @@ _hidden int libxl__pci_record_read(libxl__gc *gc, xs_transaction_t t,
                                    libxl_domid domid,
                                    libxl__pci_record *rec);
 
+/* Whether a domain is the stubdomain of another, *target_r */
+_hidden bool libxl__pci_stubdom_of(libxl__gc *gc, libxl_domid domid,
+                                   libxl_domid *target_r);
+
 /* The entry of a device, or NULL. */
 _hidden libxl__pci_entry *
 libxl__pci_record_find(const libxl__pci_record *rec,
