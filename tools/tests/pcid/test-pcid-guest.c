@@ -474,6 +474,142 @@ static void vanishes_when_assignable(void)
 }
 
 /*
+ * Guests that have no record: libxl kept none
+ */
+
+static void no_record(void)
+{
+    if (t != DIRECT) return;
+    three_attached();
+    store_rm("/libxl/7/device");
+    is_int(guest_devices(G1), 3, "three");
+    ok(guest_has(G1, DEV2), "the second is one of them");
+    ok(now(do_attach, g2_dev1), "nobody else gets one");
+    is_int(now(do_detach, g1_dev2), 0, "detach");
+    is_free(DEV2, "after that");
+    is_int(guest_devices(G1), 2, "two");
+    is_int(owner_of(DEV1), G1, "the first stays");
+    is_int(now(do_attach, g1_dev2), 0, "attach again");
+    is_int(guest_devices(G1), 3, "three again");
+    store_rm("/libxl/7/device");
+    is_int(now(do_destroy, g1_dev1), 0, "destroy");
+    is_free(DEV1, "the first");
+    is_free(DEV2, "the second");
+    is_free(DEV3, "the third");
+}
+
+/* What stands in the backend's directory then cannot be relied upon. */
+static void no_record_but_rubbish(void)
+{
+    static const char *const rubbish[][2] = {
+        { "num_devs", "2000000000" }, { "num_devs", "-1" },
+        { "num_devs", "134217729" }, { "num_devs", "" },
+        { "num_devs", "x" }, { "num_devs", NULL }, { "dev-0", NULL },
+        { "dev-0", "" }, { "dev-0", "ffff:ff:ff.f" },
+        { "dev-0", "0000:03:00.0:1" }, { "opts-0", NULL },
+        { "opts-0", "" }, { "opts-0", "msitranslate" },
+        { "opts-0", "rdm_policy=,=" }, { "state-0", "99" },
+        { "state-0", NULL }, { "vdevfn-0", "zz" }, { "name-0", "nosuch" },
+        { "state", "x" }, { "state", NULL },
+    };
+    char path[96];
+    int i, num;
+
+    t = DIRECT;
+    for (i = 0; i < ARRAY_SIZE(rubbish); i++) {
+        const char *node = rubbish[i][0], *value = rubbish[i][1];
+
+        host_start(t);
+        one_attached();
+        store_rm("/libxl/7/device");
+        sprintf(path, "/local/domain/0/backend/pci/7/0/%s", node);
+        if (value)
+            store_put(path, value);
+        else
+            store_rm(path);
+        num = guest_devices(G1);
+        ok(num == 0 || num == 1, "%s=%s: list", node, value);
+        now(do_detach, g1_dev2);
+        now(do_detach, g1_dev1);
+        ok(took() < 40000, "%s=%s: in time (%d ms)", node, value, took());
+        begin();
+        is_int(now(do_destroy, g1_dev1), 0, "%s=%s: destroy", node, value);
+        ok(took() < 20000, "%s=%s: in time (%d ms)", node, value, took());
+        host_end();
+    }
+}
+
+/*
+ * Owners and guests that write what they should not
+ */
+
+static void rubbish_in(const char *dir, const char *whom)
+{
+    static const char *const rubbish[][2] = {
+        { "num_devs", "2000000000" }, { "num_devs", "-1" },
+        { "num_devs", "134217729" }, { "num_devs", NULL },
+        { "dev-0", "0000:03:00.1" }, { "dev-0", NULL }, { "dev-0", "" },
+        { "opts-0", "" }, { "opts-0", "msitranslate" },
+        { "state-0", "99" }, { "state-0", NULL }, { "name-0", "nosuch" },
+        { "state", "99" }, { "state", "-4" }, { "state", "x" },
+        { "state", "" }, { "state", NULL }, { "state", "6" },
+        { "state", "1" }, { "frontend", "/local/domain/8/device/pci/0" },
+        { "backend", "/local/domain/8/backend/pci/7/0" }, { "", NULL },
+    };
+    char path[96];
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(rubbish); i++) {
+        const char *node = rubbish[i][0], *value = rubbish[i][1];
+
+        host_start(t);
+        one_attached();
+        if (now(do_attach, (request){ .domid = G2, .sbdf = DEV2 })) abort();
+        world_settle();
+        snprintf(path, sizeof(path), "%s%s%s", dir, *node ? "/" : "", node);
+        if (value)
+            store_put(path, value);
+        else
+            store_rm(path);
+        world_settle();
+        begin();
+        is_int(guest_devices(G1), 1, "%s: %s, %s=%s: list", T, whom, node,
+               value);
+        now(do_attach, g1_dev3);
+        now(do_detach, g1_dev1);
+        now(do_detach_force, g1_dev1);
+        ok(took() < 100000, "%s: %s, %s=%s: in time (%d ms)", T, whom, node,
+           value, took());
+        begin();
+        is_int(now(do_destroy, g1_dev1), 0, "%s: %s, %s=%s: destroy", T,
+               whom, node, value);
+        ok(took() < 20000, "%s: %s, %s=%s: in time (%d ms)", T, whom, node,
+           value, took());
+        is_int(owner_of(DEV1), -1, "%s: %s, %s=%s: it is nobody's", T, whom,
+               node, value);
+        is_int(owner_of(DEV2), G2, "%s: %s, %s=%s: the other guest's stays",
+               T, whom, node, value);
+        is_int(guest_devices(G2), 1, "%s: %s, %s=%s: it has one", T, whom,
+               node, value);
+        host_end();
+    }
+}
+
+static void rubbish(void)
+{
+    char dir[64];
+
+    for (t = 0; t < TOPOLOGIES; t++) {
+        if (t == LOOPBACK) continue;
+        sprintf(dir, "/local/domain/%d/backend/pci/%d/0",
+                t == HWDOM ? HWDOM_DOMID : 0, G1);
+        rubbish_in(dir, "owner");
+        sprintf(dir, "/local/domain/%d/device/pci/0", G1);
+        rubbish_in(dir, "guest");
+    }
+}
+
+/*
  * Whatever fails, at each step
  */
 
@@ -576,6 +712,9 @@ int main(void)
     each_topology(owner_away_at_the_end);
     each_topology(vanishes);
     each_topology(vanishes_when_assignable);
+    each_topology(no_record);
+    no_record_but_rubbish();
+    rubbish();
     each_step_fails();
     return tap_done();
 }
