@@ -157,6 +157,26 @@ int libxl__pci_backend_add(libxl__gc *gc, xs_transaction_t t,
     return 0;
 }
 
+/*
+ * pciback gives up a reconfiguration, and stays Reconfiguring, if it is asked
+ * for a device that no longer exists.  Now that the directory no longer has
+ * the device, write the frontend's state again: pciback then starts over.
+ */
+static int go_on(libxl__gc *gc, xs_transaction_t t,
+                 const libxl__pci_record *rec)
+{
+    const char *fe = GCSPRINTF("%s/state", frontend_path(gc, rec));
+    int be_state, fe_state, rc;
+
+    rc = read_state(gc, t, GCSPRINTF("%s/state",
+                                     libxl__pci_backend_path(gc, rec)),
+                    &be_state);
+    if (rc || be_state != XenbusStateReconfiguring) return rc;
+    rc = read_state(gc, t, fe, &fe_state);
+    if (rc || fe_state != XenbusStateReconfiguring) return rc;
+    return libxl__xs_write_checked(gc, t, fe, GCSPRINTF("%d", fe_state));
+}
+
 /* The device with number n is to have the number n - 1. */
 static int move_device(libxl__gc *gc, xs_transaction_t t, const char *be,
                        int n, const libxl_device_pci *pci)
@@ -188,10 +208,8 @@ int libxl__pci_backend_remove(libxl__gc *gc, xs_transaction_t t,
     if (!entry->exported) return 0;
 
     num = libxl__pci_record_exported(rec);
-    if (num == 1) {
-        libxl__pci_backend_remove_all(gc, t, rec);
-        return 0;
-    }
+    if (num == 1) return libxl__pci_backend_remove_all(gc, t, rec);
+
     /* An owner may have removed the directory: it is not made again. */
     rc = libxl__xs_read_checked(gc, t, be, &there);
     if (rc || !there) return rc;
@@ -204,16 +222,19 @@ int libxl__pci_backend_remove(libxl__gc *gc, xs_transaction_t t,
         rc = move_device(gc, t, be, ++n, &rec->entries[i].pci);
         if (rc) return rc;
     }
-    return libxl__xs_write_checked(gc, t, GCSPRINTF("%s/num_devs", be),
-                                   GCSPRINTF("%d", num - 1));
+    rc = libxl__xs_write_checked(gc, t, GCSPRINTF("%s/num_devs", be),
+                                 GCSPRINTF("%d", num - 1));
+    return rc ?: go_on(gc, t, rec);
 }
 
-void libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
-                                   const libxl__pci_record *rec)
+int libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
+                                  const libxl__pci_record *rec)
 {
-    /* That one is gone already, and logged as such, is no failure. */
-    libxl__xs_path_cleanup(gc, t, frontend_path(gc, rec));
-    libxl__xs_path_cleanup(gc, t, libxl__pci_backend_path(gc, rec));
+    int rc;
+
+    rc = libxl__pci_remove_path(gc, t, frontend_path(gc, rec));
+    return rc ?:
+        libxl__pci_remove_path(gc, t, libxl__pci_backend_path(gc, rec));
 }
 
 /*

@@ -55,8 +55,8 @@ _hidden int libxl__pci_backend_remove(libxl__gc *gc, xs_transaction_t t,
                                       const libxl__pci_record *rec,
                                       const libxl__pci_entry *entry);
 /* The same for all of them */
-_hidden void libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
-                                           const libxl__pci_record *rec);
+_hidden int libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
+                                          const libxl__pci_record *rec);
 
 /*
  * Waiting for pciback, as ao sub-operations of which an op carries out one

@@ -526,6 +526,19 @@ int libxl__pci_record_update(libxl__gc *gc, xs_transaction_t outer,
     return rc;
 }
 
+int libxl__pci_remove_path(libxl__gc *gc, xs_transaction_t t,
+                           const char *path)
+{
+    const char *there;
+    int rc;
+
+    rc = libxl__xs_read_checked(gc, t, path, &there);
+    if (rc || !there) return rc;
+    rc = libxl__xs_path_cleanup(gc, t, path);
+    if (rc) LOGE(ERROR, "cannot remove %s", path);
+    return rc;
+}
+
 /* The claim is another guest's if it has not been this one's for long. */
 static int remove_claim(libxl__gc *gc, xs_transaction_t t,
                         const libxl__pci_record *rec,
@@ -548,9 +561,7 @@ int libxl__pci_record_remove_all(libxl__gc *gc, xs_transaction_t t,
         rc = remove_claim(gc, t, rec, &rec->entries[i]);
         if (rc) return rc;
     }
-    /* That it is gone already is no failure. */
-    libxl__xs_path_cleanup(gc, t, record_path(gc, rec->domid));
-    return 0;
+    return libxl__pci_remove_path(gc, t, record_path(gc, rec->domid));
 }
 
 int libxl__pci_record_remove(libxl__gc *gc, xs_transaction_t t,

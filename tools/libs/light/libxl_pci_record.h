@@ -181,6 +181,13 @@ _hidden void libxl__pci_info_remove(libxl__gc *gc,
                                     const libxl_device_pci *pci,
                                     const char *node);
 
+/*
+ * Removes a directory, if it is there, and those above it that are empty
+ * then.
+ */
+_hidden int libxl__pci_remove_path(libxl__gc *gc, xs_transaction_t t,
+                                   const char *path);
+
 /* The directory that these, and the claim, are in */
 #define LIBXL__PCI_INFO_DIR "/libxl/pci"
 #define LIBXL__PCI_INFO_FMT "%04x-%02x-%02x-%01x"
