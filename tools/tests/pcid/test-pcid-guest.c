@@ -5,6 +5,8 @@
 
 #include "libxl_osdeps.h" /* must come before any other headers */
 
+#include <sys/file.h>
+
 #include "guest.h"
 
 #define G1   7
@@ -474,6 +476,62 @@ static void vanishes_when_assignable(void)
 }
 
 /*
+ * Locks
+ */
+
+/* Somebody has the lock of a guest, and does not come to his end. */
+static void guest_lock_held(void)
+{
+    const char *path;
+    int fd;
+
+    if (t != DIRECT) return;
+    one_attached();
+    world_call(host_ctx);
+    {
+        GC_INIT(host_ctx);
+
+        path = libxl__userdata_path(gc, G1, "libxl-pci-lock", "l");
+        fd = open(path, O_RDWR | O_CREAT, 0600);
+        GC_FREE;
+    }
+    world_return();
+    ok(fd >= 0 && !flock(fd, LOCK_EX), "the guest is locked");
+    begin();
+    is_int(now(do_detach, g1_dev1), ERROR_NOT_READY, "detach");
+    ok(took() <= 61000, "in time (%d ms)", took());
+    is_int(now(do_attach, g1_dev2), ERROR_NOT_READY, "attach");
+    is_int(owner_of(DEV1), G1, "it stays");
+    is_free(DEV2, "the other");
+    is_int(now(do_attach, (request){ .domid = G2, .sbdf = DEV2 }), 0,
+           "another guest is not locked");
+    close(fd);
+    is_int(now(do_detach, g1_dev1), 0, "detach, unlocked");
+    is_free(DEV1, "after that");
+}
+
+static void device_lock_held(void)
+{
+    char path[96];
+    int fd;
+
+    if (t != DIRECT) return;
+    three_assignable();
+    snprintf(path, sizeof(path), "%s/pci-" DEV1 ".lock",
+             libxl__run_dir_path());
+    fd = open(path, O_RDWR | O_CREAT, 0600);
+    ok(fd >= 0 && !flock(fd, LOCK_EX), "the device is locked");
+    is_int(now(do_attach, g1_dev1), ERROR_NOT_READY, "attach");
+    is_int(now(do_assignable_remove, add1), ERROR_NOT_READY, "remove");
+    is_int(now(do_assignable_add, add1), ERROR_NOT_READY, "add");
+    ok(took() < 1000, "without waiting");
+    is_free(DEV1, "it stays");
+    is_int(now(do_attach, g1_dev2), 0, "another device is not locked");
+    close(fd);
+    is_int(now(do_attach, g1_dev1), 0, "attach, unlocked");
+}
+
+/*
  * Guests that have no record: libxl kept none
  */
 
@@ -493,6 +551,9 @@ static void no_record(void)
     is_int(guest_devices(G1), 3, "three again");
     store_rm("/libxl/7/device");
     is_int(now(do_destroy, g1_dev1), 0, "destroy");
+    /* What the guest was granted is not known: it goes with the guest, which
+     * does not run any more. */
+    standin_crimes_clear();
     is_free(DEV1, "the first");
     is_free(DEV2, "the second");
     is_free(DEV3, "the third");
@@ -712,6 +773,8 @@ int main(void)
     each_topology(owner_away_at_the_end);
     each_topology(vanishes);
     each_topology(vanishes_when_assignable);
+    each_topology(guest_lock_held);
+    each_topology(device_lock_held);
     each_topology(no_record);
     no_record_but_rubbish();
     rubbish();
