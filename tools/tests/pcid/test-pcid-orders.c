@@ -7,7 +7,7 @@
  * that he should not have, no record is left without its device, and the next
  * command succeeds.
  *
- *     test-pcid-orders                     a third of the runs that there are;
+ *     test-pcid-orders                     a tenth of the runs that there are;
  *                                          ORDERS_SHARE=n: an nth of them
  *     test-pcid-orders TOPOLOGY NAME       those of one name that it prints
  *     test-pcid-orders TOPOLOGY NAME K [M] one run; TEST_VERBOSE=1 shows it
@@ -454,7 +454,7 @@ int main(int argc, char **argv)
                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert(shared != MAP_FAILED);
     standin_reuse = true;
-    share = atoi(getenv("ORDERS_SHARE") ?: "3");
+    share = atoi(getenv("ORDERS_SHARE") ?: "10");
     if (share < 1) share = 1;
 
     for (t = 0; t < TOPOLOGIES; t++) {
