@@ -149,6 +149,7 @@ static int entry_decode(libxl__gc *gc, const char *text,
         libxl_rdm_reserve_policy_from_string(policy, &pci->rdm_policy))
         return ERROR_INVAL;
 
+    entry->in_dm = true;
     /* Only copied by whoever uses it */
     pci->name = (char *)get_string(o, "name");
 
@@ -236,7 +237,7 @@ static int found_read(libxl__gc *gc, xs_transaction_t t,
         /* 5: Closing.  What such a libxl has revoked, it has so before. */
         entry->progress = state && !strcmp(state, "5") ?
             LIBXL__PCI_DETACHING : LIBXL__PCI_ATTACHED;
-        entry->exported = true;
+        entry->exported = entry->in_dm = true;
         rec->num++;
     }
     return 0;

@@ -46,6 +46,8 @@ typedef struct {
     bool has_access;             /* what the guest may have been granted: */
     libxl__hostpci_access access;
     bool exported;               /* has a number in the backend directory */
+    bool in_dm;                  /* not in xenstore: the device model may
+                                  * have it; as read, it may */
 } libxl__pci_entry;
 
 typedef struct {
