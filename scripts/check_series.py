@@ -461,6 +461,8 @@ def unit(tree, compilers):
             # What sanitizers do not see: values that nobody has set.
             run_unit_tests(tap, "valgrind", builder, "clean SANITIZE=n",
                            "valgrind SANITIZE=n", "clean")
+            run_unit_tests(tap, "lines", builder, "clean SANITIZE=n",
+                           "coverage SANITIZE=n COVERAGE=y", "clean")
     print("1..%d" % tap.count)
     return 0 if tap.failed == 0 else 1
 

@@ -18,10 +18,12 @@ VCHAN_OBJS := vchan-init.o vchan-io.o
 
 HARNESS_OBJS := tap.o harness.o standin-fault.o standin-evtchn.o
 HARNESS_OBJS += standin-xenstore.o standin-xc.o standin-sysfs.o
+HARNESS_OBJS += standin-pciback.o
 
 # What the stand-ins take the place of where a definition does not do
 WRAP := open open64 fopen fopen64 lstat lstat64 access readlink opendir mkdir
 WRAP += read write close poll fork waitpid gettimeofday
+WRAP += stat stat64 unlink rename flock
 WRAP += munmap libxenvchan_read libxenvchan_write
 
 CFLAGS += -I$(PCID_TESTS) -I$(LIGHT) -I$(VCHAN)

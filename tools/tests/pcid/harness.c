@@ -28,6 +28,10 @@ static void *extra_opaque;
 static int64_t start_us, clock_us;
 static int children; /* that have been started, and not been waited for */
 static pid_t child_pids[256];
+static int child_parents[256]; /* the processes that have started them */
+
+void (*server_created)(libxl_ctx *ctx);
+int (*world_poll)(struct pollfd *fds, nfds_t num, int timeout);
 
 int __real_poll(struct pollfd *fds, nfds_t num, int timeout);
 pid_t __real_fork(void);
@@ -155,6 +159,7 @@ pid_t __wrap_fork(void)
         for (i = 0; child_pids[i]; i++)
             assert(i < ARRAY_SIZE(child_pids) - 1);
         child_pids[i] = pid;
+        child_parents[i] = standin_process;
         children++;
     }
     return pid;
@@ -170,16 +175,17 @@ pid_t __wrap_waitpid(pid_t pid, int *status, int options)
         if (child_pids[i] == got) {
             child_pids[i] = 0;
             children--;
+            files_child_ended(got);
         }
     return got;
 }
 
-static void kill_children(void)
+static void kill_children(int process)
 {
     int i, status;
 
     for (i = 0; i < ARRAY_SIZE(child_pids); i++)
-        if (child_pids[i]) {
+        if (child_pids[i] && (process < 0 || child_parents[i] == process)) {
             kill(child_pids[i], SIGKILL);
             __wrap_waitpid(child_pids[i], &status, 0);
         }
@@ -278,6 +284,8 @@ static bool run_all(struct waits *w)
     w->timeout = -1;
     if (extra_step && extra_step(extra_opaque))
         any = true;
+    if (pciback_step())
+        any = true;
     for (i = 0; i < CTXS_MAX; i++)
         if (actors[i].ctx && !actors[i].busy && !actors[i].stopped &&
             actor_run(&actors[i], w))
@@ -309,6 +317,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t num, int timeout)
 
     if (!timeout)
         return poll_really(fds, num, 0);
+    if (world_poll && standin_process)
+        return world_poll(fds, num, timeout);
 
     assert(a && !a->busy); /* see world_call */
     a->busy = true;
@@ -354,6 +364,29 @@ bool world_run(bool (*done)(void *opaque), void *opaque, int max_ms)
         add_timeout(&waits, end - world_ms());
         clock_us += waits.timeout * 1000LL;
     }
+}
+
+/*
+ * For those who wait in another way: see commands.c
+ */
+
+static struct waits turn;
+
+bool world_turn(void)
+{
+    return run_all(&turn);
+}
+
+bool world_wait(const struct pollfd *fds, int num, int timeout)
+{
+    assert(turn.num_fds + num < FDS_MAX);
+    memcpy(turn.fds + turn.num_fds, fds, num * sizeof(*fds));
+    turn.num_fds += num;
+    if (wait_children(&turn)) return true;
+    add_timeout(&turn, timeout);
+    if (turn.timeout < 0) return false;
+    clock_us += turn.timeout * 1000LL;
+    return true;
 }
 
 void world_settle(void)
@@ -424,6 +457,20 @@ void world_ctx_free(libxl_ctx *ctx)
     world_leave(before);
 }
 
+void world_ctx_alone(libxl_ctx *ctx)
+{
+    actor_of(ctx)->busy = true;
+}
+
+void world_ctx_kill(libxl_ctx *ctx, int process)
+{
+    kill_children(process);
+    store_kill(process);
+    evtchn_kill(process);
+    files_kill(process);
+    actor_of(ctx)->ctx = NULL;
+}
+
 void world_call(libxl_ctx *ctx)
 {
     current = actor_of(ctx);
@@ -446,8 +493,9 @@ void world_reset(void)
     static bool first = true;
     int i;
 
-    kill_children();
+    kill_children(-1);
     world_set_step(NULL, NULL);
+    pciback_reset();
     for (i = 0; i < CTXS_MAX; i++)
         if (actors[i].ctx)
             world_ctx_free(actors[i].ctx);
@@ -461,9 +509,9 @@ void world_reset(void)
     faults_clear();
     store_reset();
     sysfs_reset(true);
+    standin_crimes_clear();
     world_log_clear();
-    xc_log[0] = '\0';
-    xc_domains = 1;
+    xc_reset();
 }
 
 libxl__json_object *json(libxl__gc *gc, const char *text)
@@ -501,6 +549,7 @@ int server_start(test_server *server, int domid, const libxl_domid *clients,
 
     memset(server, 0, sizeof(*server));
     server->ctx = world_ctx(domid);
+    if (server_created) server_created(server->ctx);
     server->how.callback = server_ended;
     server->how.u.for_callback = server;
     rc = libxl_pcid_serve(server->ctx, clients, num_clients,

@@ -41,6 +41,23 @@ void world_stop(libxl_ctx *ctx, bool stop);
 int world_enter(int domid);
 void world_leave(int before);
 
+/*
+ * A ctx that a thread of its own uses: it takes part in nothing of the above.
+ * Its thread gives a number of its own to standin_process while it runs, and
+ * waits with world_poll, if set, instead of poll().  See commands.h.
+ */
+void world_ctx_alone(libxl_ctx *ctx);
+/* What the kernel does when that process is killed: what it has open is
+ * closed.  The ctx is left as it is. */
+void world_ctx_kill(libxl_ctx *ctx, int process);
+extern int (*world_poll)(struct pollfd *fds, nfds_t num, int timeout);
+/* Lets all others do what they can now.  Returns whether anybody did. */
+bool world_turn(void);
+/* Nobody can do anything, as world_turn() has just found: waits for child
+ * processes, or puts the clock forward, for timeout ms at most (-1: for any
+ * time).  Returns false if nothing is ever going to happen. */
+bool world_wait(const struct pollfd *fds, int num, int timeout);
+
 /* Something that takes part without a ctx: returns whether it has done
  * anything.  NULL takes it out. */
 void world_set_step(bool (*step)(void *), void *opaque);
@@ -77,6 +94,9 @@ typedef struct {
 
 /* Whether a server in domain 0 is told to designate it */
 extern bool server_designates;
+
+/* If set, called for the ctx of each server before anything is done with it */
+extern void (*server_created)(libxl_ctx *ctx);
 
 /* clients: as for libxl_pcid_serve.  Returns what that returned. */
 int server_start(test_server *server, int domid,

@@ -54,9 +54,12 @@
  */
 
 struct xenevtchn_handle {
-    int domid, fd;
+    int domid, process, fd;
     int fired[16], num_fired;
+    struct xenevtchn_handle *next;
 };
+
+static struct xenevtchn_handle *open_channels;
 
 static struct channel {
     xenevtchn_handle *xce; /* NULL: not in use */
@@ -144,7 +147,10 @@ xenevtchn_handle *xenevtchn_open(xentoollog_logger *logger,
     xce = calloc(1, sizeof(*xce));
     assert(xce);
     xce->domid = standin_domid;
+    xce->process = standin_process;
     xce->fd = standin_eventfd();
+    xce->next = open_channels;
+    open_channels = xce;
     return xce;
 }
 
@@ -162,9 +168,13 @@ int xenevtchn_unbind(xenevtchn_handle *xce, evtchn_port_t port)
 
 int xenevtchn_close(xenevtchn_handle *xce)
 {
+    xenevtchn_handle **handle;
     int port;
 
     if (!xce) return 0;
+    for (handle = &open_channels; *handle != xce; handle = &(*handle)->next)
+        ;
+    *handle = xce->next;
     for (port = 1; port <= last_channel; port++)
         if (channels[port].xce == xce)
             xenevtchn_unbind(xce, port);
@@ -265,7 +275,7 @@ struct mapping {
 };
 
 struct xengntdev_handle {
-    int domid, fd;
+    int domid, process, fd;
     struct mapping *mappings;
     struct xengntdev_handle *next;
 };
@@ -314,6 +324,7 @@ static struct xengntdev_handle *handle_open(const char *op)
     h = calloc(1, sizeof(*h));
     assert(h);
     h->domid = standin_domid;
+    h->process = standin_process;
     h->fd = standin_eventfd();
     h->next = handles;
     handles = h;
@@ -433,6 +444,22 @@ static int handle_close(struct xengntdev_handle *h)
     standin_eventfd_close(h->fd);
     free(h);
     return 0;
+}
+
+/* The pages go first, as their notification needs the event channel. */
+void evtchn_kill(int process)
+{
+    struct xengntdev_handle *h, *next;
+    xenevtchn_handle *xce, *next_xce;
+
+    for (h = handles; h; h = next) {
+        next = h->next;
+        if (h->process == process) handle_close(h);
+    }
+    for (xce = open_channels; xce; xce = next_xce) {
+        next_xce = xce->next;
+        if (xce->process == process) xenevtchn_close(xce);
+    }
 }
 
 xengntshr_handle *xengntshr_open(xentoollog_logger *logger,

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,9 @@
 
 #define FAULTS_MAX 32
 
-int standin_domid, fault_domid = -1;
-bool standin_reuse;
+int standin_domid, standin_process, fault_domid = -1;
+bool standin_reuse, fault_spared;
+void (*standin_step)(const char *op, const char *what);
 
 static int spare_fds[64], num_spare_fds;
 
@@ -32,6 +34,7 @@ struct fault {
 static struct {
     int num;
     struct fault faults[FAULTS_MAX];
+    char crimes[2048];
 } *shared;
 
 static int release_fds[FAULTS_MAX], wake_fd, struck;
@@ -104,7 +107,9 @@ int fault_take(const char *op, const char *what)
 {
     int i;
 
-    if (fault_domid >= 0 && standin_domid != fault_domid) return 0;
+    if (standin_step) standin_step(op, what);
+    if (fault_spared || (fault_domid >= 0 && standin_domid != fault_domid))
+        return 0;
     for (i = 0; i < shared->num; i++) {
         struct fault *f = &shared->faults[i];
 
@@ -124,14 +129,21 @@ int fault_take(const char *op, const char *what)
     return 0;
 }
 
+void fault_wake(void)
+{
+    uint64_t n = 1;
+
+    if (write(wake_fd, &n, sizeof(n)) != sizeof(n))
+        _exit(126);
+}
+
 void fault_block(void)
 {
     struct fault *f = &shared->faults[struck];
-    uint64_t n = 1;
+    uint64_t n;
 
     __sync_fetch_and_add(&f->blocked, 1);
-    if (write(wake_fd, &n, sizeof(n)) != sizeof(n))
-        _exit(126);
+    fault_wake();
     if (read(release_fds[struck], &n, sizeof(n)) != sizeof(n))
         _exit(126);
     __sync_fetch_and_sub(&f->blocked, 1);
@@ -156,7 +168,7 @@ int fault_blocked(void)
     for (i = 0; i < shared->num; i++)
         if (!shared->faults[i].released)
             n += __sync_fetch_and_add(&shared->faults[i].blocked, 0);
-    return n;
+    return n + files_waiting();
 }
 
 int fault_wake_fd(void)
@@ -183,6 +195,26 @@ void faults_clear(void)
         release_fds[i] = new_eventfd(EFD_SEMAPHORE);
     }
     shared->num = 0;
+}
+
+void standin_crime(const char *fmt, ...)
+{
+    size_t used = strlen(shared->crimes);
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(shared->crimes + used, sizeof(shared->crimes) - used, fmt, ap);
+    va_end(ap);
+}
+
+const char *standin_crimes(void)
+{
+    return shared->crimes;
+}
+
+void standin_crimes_clear(void)
+{
+    shared->crimes[0] = '\0';
 }
 
 /*

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * The files of the PCI bus and of pciback.
+ * The files of the PCI bus and of pciback, and those of libxl.
  *
  * They are in a temporary directory.  What the code under test does with a
- * path below /sys/bus/pci (and with one below Xen's run directory) is done
+ * path below /sys/bus/pci (and with one below Xen's directories) is done
  * there, by means of the linker's --wrap; and when it writes to a file that
  * makes the kernel do something, that is done here, with the errors that
  * Linux would give.
@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,14 +37,20 @@ static struct {
     char text[8192];
 } *writes;
 
+static pid_t main_pid;
+
+static void released(int fd);
+
 /* libxl's, which is where Xen's run directory is known */
 const char *libxl__run_dir_path(void);
 
 static char dir[96]; /* stands for /sys/bus/pci */
-static char top[128]; /* "run" in it stands for Xen's run directory */
+static char top[128]; /* "run" and "lib" in it stand for Xen's directories */
 
 /* For each fd that is open there, the path below /sys/bus/pci */
 static char *fd_path[FDS_MAX];
+/* For each fd of a file in Xen's directories, the process, and 1 */
+static int fd_process[FDS_MAX];
 
 int __real_open(const char *path, int flags, ...);
 FILE *__real_fopen(const char *path, const char *mode);
@@ -55,6 +62,10 @@ ssize_t __real_read(int fd, void *buf, size_t size);
 ssize_t __real_write(int fd, const void *buf, size_t size);
 int __real_close(int fd);
 int __real_mkdir(const char *path, mode_t mode);
+int __real_stat(const char *path, struct stat *st);
+int __real_unlink(const char *path);
+int __real_rename(const char *from, const char *to);
+int __real_flock(int fd, int operation);
 
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...);
@@ -69,6 +80,11 @@ ssize_t __wrap_read(int fd, void *buf, size_t size);
 ssize_t __wrap_write(int fd, const void *buf, size_t size);
 int __wrap_close(int fd);
 int __wrap_mkdir(const char *path, mode_t mode);
+int __wrap_stat(const char *path, struct stat *st);
+int __wrap_stat64(const char *path, struct stat *st);
+int __wrap_unlink(const char *path);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_flock(int fd, int operation);
 
 /*
  * Paths
@@ -85,16 +101,24 @@ static const char *below_pci(const char *path)
 /* Where it really is */
 static const char *where(const char *path, char buf[PATH_MAX])
 {
-    const char *run = libxl__run_dir_path(), *rel = below_pci(path);
-    size_t len = strlen(run);
+    const char *xen[2][2] = {
+        { libxl__run_dir_path(), "run" },
+        { XEN_LIB_DIR, "lib" },
+    };
+    const char *rel = below_pci(path);
+    int i;
 
     if (rel) {
         __sync_fetch_and_add(&writes->accesses[standin_domid], 1);
         snprintf(buf, PATH_MAX, "%s/%s", dir, rel);
         return buf;
     }
-    if (!strncmp(path, run, len) && (path[len] == '/' || !path[len])) {
-        snprintf(buf, PATH_MAX, "%s/run%s", top, path + len);
+    for (i = 0; i < 2; i++) {
+        size_t len = strlen(xen[i][0]);
+
+        if (strncmp(path, xen[i][0], len) || (path[len] && path[len] != '/'))
+            continue;
+        snprintf(buf, PATH_MAX, "%s/%s%s", top, xen[i][1], path + len);
         return buf;
     }
     return path;
@@ -190,8 +214,27 @@ static int do_unbind(const char *driver, const char *sbdf)
     char buf[PATH_MAX];
 
     if (strcmp(driver_of(sbdf, buf), driver)) return ENODEV;
-    unlink(at("devices/%s/driver", sbdf));
-    unlink(at("drivers/%s/%s", driver, sbdf));
+    __real_unlink(at("devices/%s/driver", sbdf));
+    __real_unlink(at("drivers/%s/%s", driver, sbdf));
+    if (!strcmp(driver, "pciback"))
+        pciback_unbound(sbdf);
+    return 0;
+}
+
+/* No guest that may use the device's memory is to see it reset. */
+static int do_reset(const char *sbdf)
+{
+    char text[128];
+    unsigned long start;
+    int domid;
+
+    get(at("devices/%s/resource", sbdf), text, sizeof(text));
+    if (sscanf(text, "%lx", &start) != 1)
+        return 0;
+    for (domid = 1; domid < 64; domid++)
+        if (domid != standin_domid && xc_may_page(domid, start >> 12))
+            standin_crime("%s is reset, and domain %d may use its memory\n",
+                          sbdf, domid);
     return 0;
 }
 
@@ -232,10 +275,11 @@ static int act(const char *path, const char *value)
         if (!strcmp(file, "permissive"))
             return strcmp(driver_of(value, buf), "pciback") ? ENODEV : 0;
         if (!strcmp(file, "do_flr"))
-            return has_slot(value) ? 0 : ENODEV;
+            return has_slot(value) ? do_reset(value) : ENODEV;
     }
-    if (strstr(path, "/reset"))
-        return strcmp(value, "1") ? EINVAL : 0;
+    if (sscanf(path, "devices/%63[^/]/%63s", driver, file) == 2 &&
+        !strcmp(file, "reset"))
+        return strcmp(value, "1") ? EINVAL : do_reset(driver);
     return EACCES;
 }
 
@@ -245,7 +289,7 @@ static int act(const char *path, const char *value)
 
 int __wrap_open(const char *path, int flags, ...)
 {
-    const char *rel = below_pci(path);
+    const char *rel = below_pci(path), *real;
     char buf[PATH_MAX];
     mode_t mode = 0;
     va_list ap;
@@ -257,11 +301,15 @@ int __wrap_open(const char *path, int flags, ...)
         va_end(ap);
     }
     if (fault_take("open", path)) return -1;
-    fd = __real_open(where(path, buf), flags, mode);
-    if (fd >= 0 && rel) {
-        assert(fd < FDS_MAX);
+    real = where(path, buf);
+    fd = __real_open(real, flags, mode);
+    if (fd < 0 || real == path) return fd;
+    assert(fd < FDS_MAX);
+    if (rel) {
         free(fd_path[fd]);
         fd_path[fd] = strdup(rel);
+    } else {
+        fd_process[fd] = standin_process + 1;
     }
     return fd;
 }
@@ -329,6 +377,139 @@ DIR *__wrap_opendir(const char *path)
     return __real_opendir(where(path, buf));
 }
 
+int __wrap_stat(const char *path, struct stat *st)
+{
+    char buf[PATH_MAX];
+
+    return __real_stat(where(path, buf), st);
+}
+
+int __wrap_stat64(const char *path, struct stat *st)
+{
+    return __wrap_stat(path, st);
+}
+
+int __wrap_unlink(const char *path)
+{
+    char buf[PATH_MAX];
+
+    if (fault_take("unlink", path)) return -1;
+    return __real_unlink(where(path, buf));
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+    char buf[2][PATH_MAX];
+
+    if (fault_take("rename", to)) return -1;
+    return __real_rename(where(from, buf[0]), where(to, buf[1]));
+}
+
+/*
+ * Locks.  The kernel keeps them.  What it does not tell is who waits: in the
+ * table are the child processes that libxl waits in.
+ */
+
+static struct waiter {
+    pid_t pid; /* 0: not in use */
+    ino_t file;
+    bool woken; /* one of those that wait for the file is going to have it */
+} *waiters;
+
+#define WAITERS_MAX 16
+
+void (*files_lock_wait)(void);
+
+static ino_t file_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) ? 0 : st.st_ino;
+}
+
+static void wait_for_lock(int fd)
+{
+    ino_t file = file_of(fd);
+    int i, mine;
+
+    for (mine = 0; waiters[mine].pid; mine++)
+        assert(mine < WAITERS_MAX - 1);
+    waiters[mine].file = file;
+    waiters[mine].woken = false;
+    waiters[mine].pid = getpid();
+    fault_wake();
+    if (__real_flock(fd, LOCK_EX)) _exit(126);
+    for (i = 0; i < WAITERS_MAX; i++)
+        if (waiters[i].pid && waiters[i].file == file && waiters[i].woken) {
+            waiters[i].woken = false;
+            break;
+        }
+    waiters[mine].pid = 0;
+}
+
+/* Somebody who waits for that file, if anybody, is at work from now on. */
+static void released(int fd)
+{
+    ino_t file = file_of(fd);
+    int i;
+
+    if (getpid() != main_pid) return; /* it has only a copy */
+    for (i = 0; i < WAITERS_MAX; i++)
+        if (waiters[i].pid && waiters[i].file == file && !waiters[i].woken) {
+            waiters[i].woken = true;
+            return;
+        }
+}
+
+int files_waiting(void)
+{
+    int i, n = 0;
+
+    for (i = 0; waiters && i < WAITERS_MAX; i++)
+        n += waiters[i].pid && !waiters[i].woken;
+    return n;
+}
+
+void files_child_ended(pid_t pid)
+{
+    int i;
+
+    for (i = 0; waiters && i < WAITERS_MAX; i++)
+        if (waiters[i].pid == pid)
+            waiters[i].pid = 0;
+}
+
+void files_kill(int process)
+{
+    int fd;
+
+    for (fd = 0; fd < FDS_MAX; fd++)
+        if (fd_process[fd] == process + 1)
+            __wrap_close(fd);
+}
+
+int __wrap_flock(int fd, int operation)
+{
+    int r;
+
+    if (operation & LOCK_UN) {
+        released(fd);
+        return __real_flock(fd, operation);
+    }
+    if (fault_take("flock", "")) return -1;
+    for (;;) {
+        r = __real_flock(fd, operation | LOCK_NB);
+        if (!r || errno != EWOULDBLOCK || (operation & LOCK_NB))
+            return r;
+        if (getpid() != main_pid) {
+            wait_for_lock(fd);
+            return 0;
+        }
+        assert(files_lock_wait);
+        files_lock_wait();
+    }
+}
+
 ssize_t __wrap_read(int fd, void *buf, size_t size)
 {
     const char *path = fd >= 0 && fd < FDS_MAX ? fd_path[fd] : NULL;
@@ -370,6 +551,8 @@ int __wrap_close(int fd)
     if (fd >= 0 && fd < FDS_MAX) {
         free(fd_path[fd]);
         fd_path[fd] = NULL;
+        if (fd_process[fd]) released(fd);
+        fd_process[fd] = 0;
     }
     return __real_close(fd);
 }
@@ -411,25 +594,31 @@ void sysfs_reset(bool pciback)
     const char *tmp = getenv("TMPDIR");
 
     if (!writes) {
-        writes = mmap(NULL, sizeof(*writes), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        writes = mmap(NULL, sizeof(*writes) + WAITERS_MAX * sizeof(*waiters),
+                      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                      0);
         assert(writes != MAP_FAILED);
+        waiters = (struct waiter *)(writes + 1);
         atexit(sysfs_cleanup);
     }
+    main_pid = getpid();
+    memset(waiters, 0, WAITERS_MAX * sizeof(*waiters));
     memset(writes->accesses, 0, sizeof(writes->accesses));
     writes->used = 0;
     writes->text[0] = '\0';
 
     sysfs_cleanup();
     snprintf(top, sizeof(top) - 5, "%s/pcid-test.XXXXXX",
-             tmp && strlen(tmp) < 64 ? tmp : "/tmp");
+             tmp && strlen(tmp) < 64 ? tmp :
+             !__real_access("/dev/shm", W_OK) ? "/dev/shm" : "/tmp");
     if (!mkdtemp(top)) {
         perror("mkdtemp");
         exit(1);
     }
     snprintf(dir, sizeof(dir), "%.80s/pci", top);
     if (mkdir(dir, 0700) || mkdir(at("devices"), 0700) ||
-        mkdir(at("drivers"), 0700))
+        mkdir(at("drivers"), 0700) || mkdir(at("../lib"), 0700) ||
+        mkdir(at("../run"), 0700))
         abort();
     make_driver("e1000");
     make_driver("nvme");
@@ -486,8 +675,31 @@ void sysfs_remove_device(const char *sbdf)
     char buf[PATH_MAX];
 
     if (*driver_of(sbdf, buf))
-        unlink(at("drivers/%s/%s", driver_of(sbdf, buf), sbdf));
+        __real_unlink(at("drivers/%s/%s", driver_of(sbdf, buf), sbdf));
     nftw(at("devices/%s", sbdf), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    xc_forget_device(sbdf);
+    pciback_unbound(sbdf);
+}
+
+bool sysfs_exists(const char *sbdf)
+{
+    return exists(at("devices/%s", sbdf));
+}
+
+void sysfs_set_bars(const char *sbdf, unsigned long memory,
+                    unsigned int ports)
+{
+    char text[1024];
+    int i, used;
+
+    used = snprintf(text, sizeof(text),
+                    "0x%016lx 0x%016lx 0x0000000000040200\n"
+                    "0x%016x 0x%016x 0x0000000000040101\n", memory,
+                    memory + 0x1ffff, ports, ports + 0x3f);
+    for (i = 2; i < 13; i++)
+        used += snprintf(text + used, sizeof(text) - used,
+                         "0x%016x 0x%016x 0x%016x\n", 0, 0, 0);
+    put(at("devices/%s/resource", sbdf), text);
 }
 
 void sysfs_put(const char *path, const char *text)
@@ -495,12 +707,12 @@ void sysfs_put(const char *path, const char *text)
     if (text)
         put(at("%s", path), text);
     else
-        unlink(at("%s", path));
+        __real_unlink(at("%s", path));
 }
 
 void sysfs_link(const char *path, const char *target)
 {
-    unlink(at("%s", path));
+    __real_unlink(at("%s", path));
     if (symlink(target, at("%s", path))) abort();
 }
 

@@ -49,7 +49,7 @@ struct event {
 };
 
 struct xs_handle {
-    int domid, fd;
+    int domid, process, fd;
     struct watch *watches;
     struct event *events;
     struct xs_handle *next;
@@ -337,6 +337,7 @@ struct xs_handle *xs_open(unsigned long flags)
     h = calloc(1, sizeof(*h));
     assert(h);
     h->domid = standin_domid;
+    h->process = standin_process;
     h->fd = standin_eventfd();
     h->next = handles;
     handles = h;
@@ -812,6 +813,16 @@ int store_watches(void)
 int store_nodes(void)
 {
     return store.num;
+}
+
+void store_kill(int process)
+{
+    struct xs_handle *h, *next;
+
+    for (h = handles; h; h = next) {
+        next = h->next;
+        if (h->process == process) xs_close(h);
+    }
 }
 
 void store_conflicts(int n)

@@ -6,9 +6,12 @@
  *   standin-evtchn.c     libxenevtchn, libxengnttab; libxenvchan on top of
  *                        them is the real one
  *   standin-xenstore.c   libxenstore, with permissions, watches, transactions
- *   standin-xc.c         the few functions of libxenctrl that are needed
- *   standin-sysfs.c      files of the PCI bus and of pciback, in a directory
- *                        of our own
+ *   standin-xc.c         the few functions of libxenctrl that are needed,
+ *                        with what Xen keeps of domains and devices
+ *   standin-sysfs.c      files of the PCI bus and of pciback, and those that
+ *                        libxl has of its own, in a directory of our own
+ *   standin-pciback.c    what Linux does about the devices of guests: pciback
+ *                        in the owner, pcifront in each guest
  *
  * All domains are in one process; standin_domid says in which of them we are
  * at the moment.  Domain 0 is the only privileged one.  harness.h has the loop
@@ -25,6 +28,17 @@
 
 /* The domain that calls.  Set by the harness. */
 extern int standin_domid;
+/* The process that calls, so that it can be killed.  0: any that is not. */
+extern int standin_process;
+/* If set, called before each operation that can fail: see fault_inject. */
+extern void (*standin_step)(const char *op, const char *what);
+
+/* What nobody may ever do, whoever asks for it, a line each: for instance to
+ * reset a device under the guest that uses it. */
+void standin_crime(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2)));
+const char *standin_crimes(void);
+void standin_crimes_clear(void);
 
 /*
  * For who makes and ends channels by the million: file descriptors and pages
@@ -55,6 +69,8 @@ int fault_inject(const char *op, const char *match, int errnoval, int skip,
                  int times);
 /* Which domain faults strike in from now on; -1: any */
 extern int fault_domid;
+/* Set while what runs is to be spared. */
+extern bool fault_spared;
 /* How often the fault has struck */
 int fault_hits(int fault);
 /* Lets what is blocked by a fault go on. */
@@ -65,6 +81,8 @@ void faults_clear(void);
 int fault_take(const char *op, const char *what);
 /* Waits in a process of its own until released. */
 void fault_block(void);
+/* In a process of its own: something has changed that fault_blocked tells. */
+void fault_wake(void);
 
 /* Processes that are blocked; becomes readable when that changes */
 int fault_blocked(void);
@@ -78,6 +96,8 @@ void fault_wake_clear(void);
 /* How many there are; to see that none is left. */
 int evtchn_count(void);
 int grant_count(void);
+/* What the kernel does with those of a process that is killed */
+void evtchn_kill(int process);
 
 /*
  * Xenstore
@@ -99,6 +119,8 @@ const char *store_child(const char *path, int n);
 int store_handles(void);
 int store_watches(void);
 int store_nodes(void);
+/* Closes the connections of a process that is killed. */
+void store_kill(int process);
 
 /* The next n transactions that are committed fail with EAGAIN. */
 void store_conflicts(int n);
@@ -107,10 +129,27 @@ void store_conflicts(int n);
  * libxenctrl
  */
 
-/* What was called, one line each, such as "assign 0x0018 to 0x7ff1". */
+/* What was called, one line each, such as "assign 0000:03:00.0 0x7ff1". */
 extern char xc_log[4096];
 /* Domains that exist, by a bit mask. */
 extern uint64_t xc_domains;
+
+/* No domain but 0, and nothing is refused. */
+void xc_reset(void);
+/* From now on Xen refuses what it does not allow.  That domain owns the
+ * devices, and may use all there is. */
+void xc_strict(int hardware_domain);
+/* flags: XEN_DOMINF_... */
+void xc_add_domain(int domid, uint32_t flags);
+void xc_set_flags(int domid, uint32_t flags);
+void xc_remove_domain(int domid);
+/* The device has gone from the machine. */
+void xc_forget_device(const char *sbdf);
+/* Whom a device is assigned to */
+int xc_device_domain(const char *sbdf);
+bool xc_may_page(int domid, unsigned long page);
+/* All that a domain may use, in words; "" if nothing */
+const char *xc_rights(int domid);
 
 /*
  * sysfs
@@ -124,6 +163,10 @@ void sysfs_cleanup(void);
 void sysfs_add_device(const char *sbdf, const char *native,
                       const char *bound);
 void sysfs_remove_device(const char *sbdf);
+bool sysfs_exists(const char *sbdf);
+/* Gives a device memory and ports of its own: all have the same otherwise. */
+void sysfs_set_bars(const char *sbdf, unsigned long memory,
+                    unsigned int ports);
 /* Writes a file below /sys/bus/pci, or removes it if text is NULL. */
 void sysfs_put(const char *path, const char *text);
 /* Makes a symbolic link below /sys/bus/pci. */
@@ -136,6 +179,42 @@ const char *sysfs_slots(void);
 const char *sysfs_writes(void);
 /* How often that domain has accessed what is below /sys/bus/pci */
 int sysfs_accesses(int domid);
+
+/*
+ * Files of libxl, in /var/lib/xen and /run/xen
+ */
+
+/* Called by who waits for another's lock; to return when it may be free. */
+extern void (*files_lock_wait)(void);
+/* Processes that wait for a lock that another has */
+int files_waiting(void);
+/* A process that has ended waits no longer. */
+void files_child_ended(pid_t pid);
+/* Closes what a process that is killed has open, and so unlocks it. */
+void files_kill(int process);
+
+/*
+ * pciback and pcifront
+ */
+
+typedef enum {
+    PCIFRONT_NONE,   /* no driver: a guest that is dead, or has none */
+    PCIFRONT_GOOD,
+    PCIFRONT_PAUSED, /* will go on */
+} pcifront_mood;
+
+/* Starts pciback in a domain. */
+void pciback_start(int domid);
+/* Starts a guest's pcifront, or changes how it behaves. */
+void pcifront_set(int domid, pcifront_mood mood);
+/* Ends all of them. */
+void pciback_reset(void);
+/* Lets them do what they have to.  Returns whether there was anything. */
+bool pciback_step(void);
+/* The guest that pciback has a device for, or -1 */
+int pciback_guest(const char *sbdf);
+/* The driver has lost a device: somebody has unbound it. */
+void pciback_unbound(const char *sbdf);
 
 #endif /* STANDIN_H */
 

@@ -1,0 +1,791 @@
+/* SPDX-License-Identifier: LGPL-2.1-only */
+/*
+ * Devices of guests: attaching and detaching them, and the end of a guest.
+ */
+
+#include "libxl_osdeps.h" /* must come before any other headers */
+
+#include <sys/file.h>
+
+#include "guest.h"
+
+#define G1   7
+#define G2   8
+#define NONE 9 /* no domain */
+
+static topology t;
+static const char *why; /* see whose() */
+static int64_t since;
+
+static const request add1 = { .sbdf = DEV1, .rebind = true };
+static const request add2 = { .sbdf = DEV2, .rebind = true };
+static const request add3 = { .sbdf = DEV3, .rebind = true };
+static const request g1_dev1 = { .domid = G1, .sbdf = DEV1 };
+static const request g1_dev2 = { .domid = G1, .sbdf = DEV2 };
+static const request g1_dev3 = { .domid = G1, .sbdf = DEV3 };
+static const request g2_dev1 = { .domid = G2, .sbdf = DEV1 };
+
+/* A name that is said with each check */
+#define T host_name(t)
+
+static void begin(void)
+{
+    since = world_ms();
+    world_log_clear();
+    xc_log[0] = '\0';
+}
+
+static int took(void)
+{
+    return world_ms() - since;
+}
+
+/* Whose it is, after everybody has done what he has to; complains if that is
+ * not the same everywhere. */
+static int owner_of(const char *sbdf)
+{
+    int domid;
+
+    why = "";
+    world_settle();
+    domid = whose(sbdf, false, &why);
+    if (domid == -2) ok(false, "%s: %s: %s", T, sbdf, why);
+    return domid;
+}
+
+/* Three assignable devices, and two guests that run */
+static void three_assignable(void)
+{
+    guest_add(G1, PCIFRONT_GOOD);
+    guest_add(G2, PCIFRONT_GOOD);
+    if (now(do_assignable_add, add1) || now(do_assignable_add, add2) ||
+        now(do_assignable_add, add3))
+        ok(false, "%s: the devices are assignable", T);
+    begin();
+}
+
+static void one_attached(void)
+{
+    three_assignable();
+    if (now(do_attach, g1_dev1)) ok(false, "%s: the device is attached", T);
+    world_settle();
+    begin();
+}
+
+static void three_attached(void)
+{
+    one_attached();
+    if (now(do_attach, g1_dev2) || now(do_attach, g1_dev3))
+        ok(false, "%s: the devices are attached", T);
+    world_settle();
+    begin();
+}
+
+/* Nothing is left of what has been done with a device: it is assignable. */
+static void is_free(const char *sbdf, const char *what)
+{
+    is_int(owner_of(sbdf), -1, "%s: %s: nobody's", T, what);
+    ok(is_assignable(sbdf), "%s: %s: assignable", T, what);
+    is_int(pciback_guest(sbdf), -1, "%s: %s: pciback has let go", T, what);
+    is_int(xc_device_domain(sbdf), DOMID_IO, "%s: %s: in quarantine", T,
+           what);
+}
+
+/*
+ * Attaching and detaching
+ */
+
+static void attaches_and_detaches(void)
+{
+    three_assignable();
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach", T);
+    is_int(owner_of(DEV1), G1, "%s: the guest has it", T);
+    is_int(pciback_guest(DEV1), G1, "%s: pciback has it for the guest", T);
+    is_int(xc_device_domain(DEV1), G1, "%s: it is assigned", T);
+    is_str(xc_rights(G1),
+           "pages feb00-feb1f, ports c000-c03f, irq 10-10, pirq 10-10",
+           "%s: the guest's rights", T);
+    if (t == HWDOM)
+        is_str(xc_rights(0),
+               "pages feb00-feb1f, ports c000-c03f, irq 10-10, pirq 10-10",
+               "%s: lent to domain 0", T);
+    ok(!is_assignable(DEV1), "%s: not assignable", T);
+    ok(is_assignable(DEV2), "%s: another one still is", T);
+    is_int(guest_devices(G1), 1, "%s: it has one", T);
+    is_int(guest_devices(G2), 0, "%s: the other guest none", T);
+    is_str(store_get("/libxl/pci/0000-03-00-0/domid"), "7", "%s: marked",
+           T);
+
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_free(DEV1, "after that");
+    is_str(xc_rights(G1), "", "%s: the guest has no rights", T);
+    if (t == HWDOM)
+        is_str(xc_rights(0), "", "%s: nor has domain 0", T);
+    is_int(guest_devices(G1), 0, "%s: it has none", T);
+    is_str(store_get("/libxl/pci/0000-03-00-0/domid"), NULL,
+           "%s: not marked", T);
+    ok(took() < 1000, "%s: without waiting", T);
+
+    is_int(now(do_attach, g2_dev1), 0, "%s: attach to another", T);
+    is_int(owner_of(DEV1), G2, "%s: which has it", T);
+}
+
+static void several(void)
+{
+    three_attached();
+    is_int(guest_devices(G1), 3, "%s: three", T);
+    is_int(owner_of(DEV1), G1, "%s: the first", T);
+    is_int(owner_of(DEV2), G1, "%s: the second", T);
+    is_int(owner_of(DEV3), G1, "%s: the third", T);
+    is_int(pciback_guest(DEV3), G1, "%s: pciback has it", T);
+
+    is_int(now(do_detach, g1_dev2), 0, "%s: detach the second", T);
+    is_free(DEV2, "after that");
+    is_int(owner_of(DEV1), G1, "%s: the first stays", T);
+    is_int(owner_of(DEV3), G1, "%s: the third stays", T);
+    is_int(guest_devices(G1), 2, "%s: two", T);
+
+    is_int(now(do_attach, g1_dev2), 0, "%s: attach it again", T);
+    is_int(owner_of(DEV2), G1, "%s: the guest has it", T);
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach the first", T);
+    is_int(now(do_detach, g1_dev3), 0, "%s: detach the third", T);
+    is_int(now(do_detach, g1_dev2), 0, "%s: detach the last", T);
+    is_free(DEV1, "the first");
+    is_free(DEV2, "the second");
+    is_free(DEV3, "the third");
+    is_str(xc_rights(G1), "", "%s: no rights", T);
+    ok(took() < 1000, "%s: without waiting", T);
+}
+
+static void names(void)
+{
+    request named = { .sbdf = DEV1, .name = "net", .rebind = true };
+    request by_name = { .domid = G1, .sbdf = "=net", .rebind = true };
+    libxl_device_pci *pcis;
+    int num = 0;
+
+    guest_add(G1, PCIFRONT_GOOD);
+    is_int(now(do_assignable_add, named), 0, "%s: with a name", T);
+    is_int(now(do_attach, by_name), 0, "%s: attach", T);
+    is_int(owner_of(DEV1), G1, "%s: the guest has it", T);
+    world_call(host_ctx);
+    pcis = libxl_device_pci_list(host_ctx, G1, &num);
+    world_return();
+    is_str(num == 1 ? pcis[0].name : "", "net", "%s: listed with it", T);
+    libxl_device_pci_list_free(pcis, num);
+    is_int(now(do_detach, by_name), 0, "%s: detach", T);
+    is_free(DEV1, "after that");
+    is_int(now(do_assignable_remove, by_name), 0, "%s: remove", T);
+    ok(now(do_attach, by_name), "%s: then it is unknown", T);
+    ok(now(do_detach, by_name), "%s: to detach, too", T);
+}
+
+static void options(void)
+{
+    request r = { .domid = G1, .sbdf = DEV1, .permissive = true };
+    libxl_device_pci *pcis;
+    int num = 0;
+
+    three_assignable();
+    sysfs_writes();
+    is_int(now(do_attach, r), 0, "%s: attach", T);
+    has_str(sysfs_writes(), "drivers/pciback/permissive " DEV1,
+            "%s: permissive", T);
+    world_call(host_ctx);
+    pcis = libxl_device_pci_list(host_ctx, G1, &num);
+    world_return();
+    ok(num == 1 && pcis[0].permissive, "%s: listed as that", T);
+    libxl_device_pci_list_free(pcis, num);
+
+    fault_inject("write", "permissive", EIO, 0, 1);
+    r.sbdf = DEV2;
+    ok(now(do_attach, r), "%s: that fails", T);
+    is_free(DEV2, "after that");
+    r.permissive = false;
+    is_int(now(do_attach, r), 0, "%s: without", T);
+}
+
+static void seizes(void)
+{
+    request r = { .domid = G1, .sbdf = DEV1, .seize = true };
+
+    guest_add(G1, PCIFRONT_GOOD);
+    is_int(now(do_attach, r), 0, "%s: attach", T);
+    is_int(owner_of(DEV1), G1, "%s: the guest has it", T);
+    is_str(sysfs_driver(DEV1), "pciback", "%s: from its driver", T);
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_free(DEV1, "after that");
+    is_int(now(do_assignable_remove, add1), 0, "%s: remove", T);
+    is_str(sysfs_driver(DEV1), "e1000", "%s: its driver again", T);
+
+    fault_inject("write", "pciback/bind", EIO, 0, 1);
+    ok(now(do_attach, r), "%s: that fails", T);
+    is_int(guest_devices(G1), 0, "%s: no device", T);
+    is_int(now(do_attach, r), 0, "%s: again", T);
+    is_int(owner_of(DEV1), G1, "%s: the guest has it", T);
+}
+
+static void refused(void)
+{
+    request r = { .domid = G1, .sbdf = DEV3 };
+    request gone = { .domid = G1, .sbdf = "0000:05:00.0" };
+    request nobody = { .domid = NONE, .sbdf = DEV2 };
+
+    one_attached();
+    ok(now(do_attach, g2_dev1), "%s: of another guest", T);
+    ok(now(do_attach, g1_dev1), "%s: twice", T);
+    is_int(owner_of(DEV1), G1, "%s: it stays where it is", T);
+    is_int(guest_devices(G1), 1, "%s: once", T);
+    ok(now(do_detach, g2_dev1), "%s: detach from another", T);
+    ok(now(do_detach_force, g2_dev1), "%s: with force", T);
+    is_int(owner_of(DEV1), G1, "%s: it stays", T);
+    is_int(xc_device_domain(DEV1), G1, "%s: assigned", T);
+    ok(now(do_assignable_remove, add1), "%s: remove", T);
+    is_int(owner_of(DEV1), G1, "%s: it stays", T);
+    is_str(sysfs_driver(DEV1), "pciback", "%s: with pciback", T);
+
+    now(do_assignable_remove, add3);
+    ok(now(do_attach, r), "%s: not assignable", T);
+    is_str(sysfs_driver(DEV3), "e1000", "%s: keeps its driver", T);
+    ok(now(do_attach, gone), "%s: no device", T);
+    ok(now(do_attach, nobody), "%s: no domain", T);
+    is_free(DEV2, "after that");
+    ok(now(do_detach, g1_dev2), "%s: detach what it has not", T);
+    is_free(DEV2, "after that");
+    if (t == HWDOM) {
+        nobody.domid = HWDOM_DOMID;
+        ok(now(do_attach, nobody), "%s: the owner itself", T);
+        is_free(DEV2, "after that");
+    }
+}
+
+/*
+ * Guests that do not do what they should
+ */
+
+static void does_not_let_go(void)
+{
+    one_attached();
+    pcifront_set(G1, PCIFRONT_PAUSED);
+    ok(now(do_detach, g1_dev1), "%s: fails", T);
+    ok(took() <= 11000, "%s: in time (%d ms)", T, took());
+    is_int(owner_of(DEV1), G1, "%s: the guest has it", T);
+    ok(!is_assignable(DEV1), "%s: not assignable", T);
+    ok(now(do_attach, g2_dev1), "%s: nobody else gets it", T);
+    ok(now(do_detach, g1_dev1), "%s: once more", T);
+    is_int(owner_of(DEV1), G1, "%s: the guest has it", T);
+
+    pcifront_set(G1, PCIFRONT_GOOD);
+    world_settle();
+    begin();
+    is_int(now(do_detach, g1_dev1), 0, "%s: it lets go", T);
+    ok(took() < 1000, "%s: at once", T);
+    is_free(DEV1, "after that");
+    is_int(now(do_attach, g2_dev1), 0, "%s: another gets it", T);
+    is_int(owner_of(DEV1), G2, "%s: has it", T);
+}
+
+static void is_forced(void)
+{
+    three_attached();
+    pcifront_set(G1, PCIFRONT_PAUSED);
+    is_int(now(do_detach_force, g1_dev2), 0, "%s: with force", T);
+    ok(took() <= 11000, "%s: in time (%d ms)", T, took());
+    is_free(DEV2, "after that");
+    is_int(owner_of(DEV1), G1, "%s: the first stays", T);
+    is_int(owner_of(DEV3), G1, "%s: the third stays", T);
+    is_int(now(do_attach, (request){ .domid = G2, .sbdf = DEV2 }), 0,
+           "%s: another gets it", T);
+    is_int(owner_of(DEV2), G2, "%s: has it", T);
+
+    now(do_detach, g1_dev1);
+    is_int(now(do_detach_force, g1_dev1), 0, "%s: after a detach", T);
+    is_free(DEV1, "after that");
+    is_int(now(do_detach_force, g1_dev3), 0, "%s: the last one", T);
+    is_free(DEV3, "after that");
+    is_str(xc_rights(G1), "", "%s: no rights", T);
+}
+
+static void no_frontend(void)
+{
+    three_assignable();
+    pcifront_set(G1, PCIFRONT_NONE);
+    is_int(now(do_attach, g1_dev1), 0, "%s: the first is attached", T);
+    begin();
+    ok(now(do_attach, g1_dev2), "%s: the second waits in vain", T);
+    ok(took() <= 11000, "%s: in time (%d ms)", T, took());
+    is_free(DEV2, "after that");
+    is_int(owner_of(DEV1), G1, "%s: the first stays", T);
+    is_int(now(do_destroy, g1_dev1), 0, "%s: destroy", T);
+    is_free(DEV1, "after that");
+}
+
+/*
+ * The end of a guest
+ */
+
+static void destroyed(pcifront_mood mood, const char *what)
+{
+    char path[64];
+
+    three_attached();
+    pcifront_set(G1, mood);
+    is_int(now(do_destroy, g1_dev1), 0, "%s: %s: destroy", T, what);
+    ok(took() <= 3000, "%s: %s: in time (%d ms)", T, what, took());
+    is_free(DEV1, "the first");
+    is_free(DEV2, "the second");
+    is_free(DEV3, "the third");
+    if (t == HWDOM)
+        is_str(xc_rights(0), "", "%s: %s: nothing is lent", T, what);
+    sprintf(path, "/local/domain/%d/backend/pci/%d", host_owner(), G1);
+    is_str(store_get(path), NULL, "%s: %s: no backend", T, what);
+    is_str(store_get("/libxl/pci/0000-03-00-0/domid"), NULL,
+           "%s: %s: no marker", T, what);
+    ok(!strstr(world_log(), "error"), "%s: %s: no error", T, what);
+    is_int(now(do_attach, g2_dev1), 0, "%s: %s: another gets it", T, what);
+    is_int(owner_of(DEV1), G2, "%s: %s: has it", T, what);
+}
+
+static void ends(void)
+{
+    destroyed(PCIFRONT_GOOD, "running");
+}
+
+static void ends_dead(void)
+{
+    destroyed(PCIFRONT_NONE, "dead");
+}
+
+static void ends_paused(void)
+{
+    destroyed(PCIFRONT_PAUSED, "paused");
+}
+
+static void ends_after_detach(void)
+{
+    three_attached();
+    pcifront_set(G1, PCIFRONT_PAUSED);
+    now(do_detach, g1_dev2);
+    is_int(now(do_destroy, g1_dev1), 0, "%s: destroy", T);
+    is_free(DEV1, "the first");
+    is_free(DEV2, "the second");
+    is_free(DEV3, "the third");
+}
+
+/* H2: a device of another guest by then */
+static void ends_when_it_has_gone(void)
+{
+    one_attached();
+    pcifront_set(G1, PCIFRONT_PAUSED);
+    now(do_detach, g1_dev1);
+    pcifront_set(G1, PCIFRONT_GOOD);
+    world_settle();
+    now(do_detach, g1_dev1);
+    is_int(now(do_attach, g2_dev1), 0, "%s: another gets it", T);
+    is_int(now(do_destroy, g1_dev1), 0, "%s: destroy", T);
+    is_int(owner_of(DEV1), G2, "%s: it stays", T);
+    is_int(now(do_detach, g2_dev1), 0, "%s: detach", T);
+    is_str(xc_rights(G2), "", "%s: no rights", T);
+    is_free(DEV1, "after that");
+}
+
+/*
+ * The owner
+ */
+
+static void owner_away(void)
+{
+    one_attached();
+    if (t == DIRECT) return;
+    server_stop(&host_server);
+    /* In loopback, a server that ends withdraws the designation. */
+    store_put(PCID_XS_OWNER, t == HWDOM ? "3" : "0");
+    is_int(now(do_attach, g1_dev2), ERROR_PCI_OWNER_UNREACHABLE,
+           "%s: attach", T);
+    is_int(guest_devices(G1), 1, "%s: no device", T);
+    begin();
+    ok(now(do_detach, g1_dev1), "%s: detach", T);
+    ok(took() <= 21000, "%s: in time (%d ms)", T, took());
+    ok(guest_has(G1, DEV1), "%s: it stays", T);
+    is_int(guest_devices(G1), 0, "%s: but is not listed", T);
+    is_str(xc_rights(G1), "", "%s: as it cannot be used", T);
+    host_server_start();
+    is_int(now(do_detach, g1_dev1), 0, "%s: with the owner again", T);
+    is_free(DEV1, "after that");
+    if (t == HWDOM) is_str(xc_rights(0), "", "%s: nothing is lent", T);
+    is_int(now(do_attach, g1_dev2), 0, "%s: attach", T);
+    is_int(owner_of(DEV2), G1, "%s: the guest has it", T);
+}
+
+static void owner_away_at_the_end(void)
+{
+    three_attached();
+    if (t == DIRECT) return;
+    server_stop(&host_server);
+    store_put(PCID_XS_OWNER, t == HWDOM ? "3" : "0");
+    begin();
+    is_int(now(do_destroy, g1_dev1), 0, "%s: destroy", T);
+    ok(took() <= 21000, "%s: in time (%d ms)", T, took());
+    host_server_start();
+    is_int(now(do_attach, g2_dev1), 0, "%s: attach", T);
+    is_int(owner_of(DEV1), G2, "%s: another gets it", T);
+    is_int(now(do_detach, g2_dev1), 0, "%s: detach", T);
+    is_free(DEV1, "after that");
+}
+
+/*
+ * Devices that vanish
+ */
+
+static void vanishes(void)
+{
+    three_attached();
+    sysfs_remove_device(DEV2);
+    ok(guest_lists(G1, DEV2), "%s: still listed", T);
+    is_int(now(do_detach, g1_dev2), 0, "%s: detach", T);
+    is_int(guest_devices(G1), 2, "%s: two", T);
+    ok(!guest_lists(G1, DEV2), "%s: not listed", T);
+    is_int(owner_of(DEV1), G1, "%s: the first stays", T);
+    sysfs_remove_device(DEV3);
+    is_int(now(do_destroy, g1_dev1), 0, "%s: destroy", T);
+    is_free(DEV1, "the first");
+    is_str(store_get("/libxl/pci/0000-04-00-0/domid"), NULL,
+           "%s: no marker", T);
+
+    sysfs_add_device(DEV3, "e1000", "e1000");
+    sysfs_set_bars(DEV3, 0xfeb80000, 0xc080);
+    is_int(now(do_assignable_add, add3), 0, "%s: back again", T);
+    is_int(now(do_attach, (request){ .domid = G2, .sbdf = DEV3 }), 0,
+           "%s: attach", T);
+    is_int(owner_of(DEV3), G2, "%s: another has it", T);
+}
+
+static void vanishes_when_assignable(void)
+{
+    three_assignable();
+    sysfs_remove_device(DEV1);
+    ok(!is_assignable(DEV1), "%s: not listed", T);
+    ok(is_assignable(DEV2), "%s: another one is", T);
+    ok(now(do_attach, g1_dev1), "%s: attach fails", T);
+    now(do_assignable_remove, add1);
+    sysfs_add_device(DEV1, "e1000", "e1000");
+    sysfs_set_bars(DEV1, 0xfeb00000, 0xc000);
+    is_int(now(do_assignable_add, add1), 0, "%s: back again", T);
+    is_free(DEV1, "after that");
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach", T);
+}
+
+/*
+ * Locks
+ */
+
+/* Somebody has the lock of a guest, and does not come to his end. */
+static void guest_lock_held(void)
+{
+    const char *path;
+    int fd;
+
+    if (t != DIRECT) return;
+    one_attached();
+    world_call(host_ctx);
+    {
+        GC_INIT(host_ctx);
+
+        path = libxl__userdata_path(gc, G1, "libxl-pci-lock", "l");
+        fd = open(path, O_RDWR | O_CREAT, 0600);
+        GC_FREE;
+    }
+    world_return();
+    ok(fd >= 0 && !flock(fd, LOCK_EX), "the guest is locked");
+    begin();
+    is_int(now(do_detach, g1_dev1), ERROR_NOT_READY, "detach");
+    ok(took() <= 61000, "in time (%d ms)", took());
+    is_int(now(do_attach, g1_dev2), ERROR_NOT_READY, "attach");
+    is_int(owner_of(DEV1), G1, "it stays");
+    is_free(DEV2, "the other");
+    is_int(now(do_attach, (request){ .domid = G2, .sbdf = DEV2 }), 0,
+           "another guest is not locked");
+    close(fd);
+    is_int(now(do_detach, g1_dev1), 0, "detach, unlocked");
+    is_free(DEV1, "after that");
+}
+
+static void device_lock_held(void)
+{
+    char path[96];
+    int fd;
+
+    if (t != DIRECT) return;
+    three_assignable();
+    snprintf(path, sizeof(path), "%s/pci-" DEV1 ".lock",
+             libxl__run_dir_path());
+    fd = open(path, O_RDWR | O_CREAT, 0600);
+    ok(fd >= 0 && !flock(fd, LOCK_EX), "the device is locked");
+    is_int(now(do_attach, g1_dev1), ERROR_NOT_READY, "attach");
+    is_int(now(do_assignable_remove, add1), ERROR_NOT_READY, "remove");
+    is_int(now(do_assignable_add, add1), ERROR_NOT_READY, "add");
+    ok(took() < 1000, "without waiting");
+    is_free(DEV1, "it stays");
+    is_int(now(do_attach, g1_dev2), 0, "another device is not locked");
+    close(fd);
+    is_int(now(do_attach, g1_dev1), 0, "attach, unlocked");
+}
+
+/*
+ * Guests that have no record: libxl kept none
+ */
+
+static void no_record(void)
+{
+    if (t != DIRECT) return;
+    three_attached();
+    store_rm("/libxl/7/device");
+    is_int(guest_devices(G1), 3, "three");
+    ok(guest_has(G1, DEV2), "the second is one of them");
+    ok(now(do_attach, g2_dev1), "nobody else gets one");
+    is_int(now(do_detach, g1_dev2), 0, "detach");
+    is_free(DEV2, "after that");
+    is_int(guest_devices(G1), 2, "two");
+    is_int(owner_of(DEV1), G1, "the first stays");
+    is_int(now(do_attach, g1_dev2), 0, "attach again");
+    is_int(guest_devices(G1), 3, "three again");
+    store_rm("/libxl/7/device");
+    is_int(now(do_destroy, g1_dev1), 0, "destroy");
+    /* What the guest was granted is not known: it goes with the guest, which
+     * does not run any more. */
+    standin_crimes_clear();
+    is_free(DEV1, "the first");
+    is_free(DEV2, "the second");
+    is_free(DEV3, "the third");
+}
+
+/* What stands in the backend's directory then cannot be relied upon. */
+static void no_record_but_rubbish(void)
+{
+    static const char *const rubbish[][2] = {
+        { "num_devs", "2000000000" }, { "num_devs", "-1" },
+        { "num_devs", "134217729" }, { "num_devs", "" },
+        { "num_devs", "x" }, { "num_devs", NULL }, { "dev-0", NULL },
+        { "dev-0", "" }, { "dev-0", "ffff:ff:ff.f" },
+        { "dev-0", "0000:03:00.0:1" }, { "opts-0", NULL },
+        { "opts-0", "" }, { "opts-0", "msitranslate" },
+        { "opts-0", "rdm_policy=,=" }, { "state-0", "99" },
+        { "state-0", NULL }, { "vdevfn-0", "zz" }, { "name-0", "nosuch" },
+        { "state", "x" }, { "state", NULL },
+    };
+    char path[96];
+    int i, num;
+
+    t = DIRECT;
+    for (i = 0; i < ARRAY_SIZE(rubbish); i++) {
+        const char *node = rubbish[i][0], *value = rubbish[i][1];
+
+        host_start(t);
+        one_attached();
+        store_rm("/libxl/7/device");
+        sprintf(path, "/local/domain/0/backend/pci/7/0/%s", node);
+        if (value)
+            store_put(path, value);
+        else
+            store_rm(path);
+        num = guest_devices(G1);
+        ok(num == 0 || num == 1, "%s=%s: list", node, value);
+        now(do_detach, g1_dev2);
+        now(do_detach, g1_dev1);
+        ok(took() < 40000, "%s=%s: in time (%d ms)", node, value, took());
+        begin();
+        is_int(now(do_destroy, g1_dev1), 0, "%s=%s: destroy", node, value);
+        ok(took() < 20000, "%s=%s: in time (%d ms)", node, value, took());
+        host_end();
+    }
+}
+
+/*
+ * Owners and guests that write what they should not
+ */
+
+static void rubbish_in(const char *dir, const char *whom)
+{
+    static const char *const rubbish[][2] = {
+        { "num_devs", "2000000000" }, { "num_devs", "-1" },
+        { "num_devs", "134217729" }, { "num_devs", NULL },
+        { "dev-0", "0000:03:00.1" }, { "dev-0", NULL }, { "dev-0", "" },
+        { "opts-0", "" }, { "opts-0", "msitranslate" },
+        { "state-0", "99" }, { "state-0", NULL }, { "name-0", "nosuch" },
+        { "state", "99" }, { "state", "-4" }, { "state", "x" },
+        { "state", "" }, { "state", NULL }, { "state", "6" },
+        { "state", "1" }, { "frontend", "/local/domain/8/device/pci/0" },
+        { "backend", "/local/domain/8/backend/pci/7/0" }, { "", NULL },
+    };
+    char path[96];
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(rubbish); i++) {
+        const char *node = rubbish[i][0], *value = rubbish[i][1];
+
+        host_start(t);
+        one_attached();
+        if (now(do_attach, (request){ .domid = G2, .sbdf = DEV2 })) abort();
+        world_settle();
+        snprintf(path, sizeof(path), "%s%s%s", dir, *node ? "/" : "", node);
+        if (value)
+            store_put(path, value);
+        else
+            store_rm(path);
+        world_settle();
+        begin();
+        is_int(guest_devices(G1), 1, "%s: %s, %s=%s: list", T, whom, node,
+               value);
+        now(do_attach, g1_dev3);
+        now(do_detach, g1_dev1);
+        now(do_detach_force, g1_dev1);
+        ok(took() < 100000, "%s: %s, %s=%s: in time (%d ms)", T, whom, node,
+           value, took());
+        begin();
+        is_int(now(do_destroy, g1_dev1), 0, "%s: %s, %s=%s: destroy", T,
+               whom, node, value);
+        ok(took() < 20000, "%s: %s, %s=%s: in time (%d ms)", T, whom, node,
+           value, took());
+        is_int(owner_of(DEV1), -1, "%s: %s, %s=%s: it is nobody's", T, whom,
+               node, value);
+        is_int(owner_of(DEV2), G2, "%s: %s, %s=%s: the other guest's stays",
+               T, whom, node, value);
+        is_int(guest_devices(G2), 1, "%s: %s, %s=%s: it has one", T, whom,
+               node, value);
+        host_end();
+    }
+}
+
+static void rubbish(void)
+{
+    char dir[64];
+
+    for (t = 0; t < TOPOLOGIES; t++) {
+        if (t == LOOPBACK) continue;
+        sprintf(dir, "/local/domain/%d/backend/pci/%d/0",
+                t == HWDOM ? HWDOM_DOMID : 0, G1);
+        rubbish_in(dir, "owner");
+        sprintf(dir, "/local/domain/%d/device/pci/0", G1);
+        rubbish_in(dir, "guest");
+    }
+}
+
+/*
+ * Whatever fails, at each step
+ */
+
+static const char *const fallible[] = {
+    "xs_read", "xs_write", "xs_rm", "xs_mkdir", "xs_directory", "xs_watch",
+    "xs_set_permissions", "xs_transaction_start", "xs_transaction_end",
+    "grant", "revoke", "assign", "deassign",
+};
+
+/* Returns NULL, or what is wrong after the command has met a fault. */
+static const char *after_fault(int (*run)(libxl_ctx *ctx, void *opaque),
+                               request r, int before, int want, int first)
+{
+    int has;
+
+    world_settle();
+    has = whose(DEV1, false, &why);
+    if (has == -2) return why;
+    if (has == want) return NULL;
+    if (!first) return "it has failed, and succeeds";
+    if (has != before) return "somebody else has it";
+    if (now(run, r)) return "the same again fails";
+    world_settle();
+    has = whose(DEV1, false, &why);
+    return has == want ? NULL : has == -2 ? why : "the same again fails";
+}
+
+/* A command fails, or does what it should, with an error at each of its
+ * steps; afterwards it can be repeated. */
+static void fails(int (*run)(libxl_ctx *ctx, void *opaque), request r,
+                  bool attached, const char *what)
+{
+    int op, k, n = 0, bad = 0, fault, first;
+    const char *wrong;
+
+    for (op = 0; op < ARRAY_SIZE(fallible); op++)
+        for (k = 0; ; k++, n++) {
+            host_start(t);
+            if (attached)
+                one_attached();
+            else
+                three_assignable();
+            fault_domid = 0;
+            fault = fault_inject(fallible[op], "", EIO, k, 1);
+            first = now(run, r);
+            fault_domid = -1;
+            if (!fault_hits(fault)) {
+                host_end();
+                break;
+            }
+            faults_clear();
+            wrong = after_fault(run, r, attached ? G1 : -1,
+                                attached ? -1 : G1, first);
+            if (wrong && ++bad < 6)
+                printf("# %s: %s, %s number %d fails: %s\n", T, what,
+                       fallible[op], k + 1, wrong);
+            host_end();
+        }
+    ok(!bad, "%s: %s with an error at each of %d steps", T, what, n);
+}
+
+static void each_step_fails(void)
+{
+    for (t = 0; t < TOPOLOGIES; t++) {
+        fails(do_attach, g1_dev1, false, "attach");
+        fails(do_detach, g1_dev1, true, "detach");
+        fails(do_detach_force, g1_dev1, true, "detach -f");
+    }
+}
+
+static void each_topology(void (*test)(void))
+{
+    for (t = 0; t < TOPOLOGIES; t++) {
+        host_start(t);
+        test();
+        if (t == HWDOM)
+            is_int(sysfs_accesses(0), 0, "%s: no file of domain 0's has"
+                   " been looked at", T);
+        host_end();
+    }
+}
+
+int main(void)
+{
+    each_topology(attaches_and_detaches);
+    each_topology(several);
+    each_topology(names);
+    each_topology(options);
+    each_topology(seizes);
+    each_topology(refused);
+    each_topology(does_not_let_go);
+    each_topology(is_forced);
+    each_topology(no_frontend);
+    each_topology(ends);
+    each_topology(ends_dead);
+    each_topology(ends_paused);
+    each_topology(ends_after_detach);
+    each_topology(ends_when_it_has_gone);
+    each_topology(owner_away);
+    each_topology(owner_away_at_the_end);
+    each_topology(vanishes);
+    each_topology(vanishes_when_assignable);
+    each_topology(guest_lock_held);
+    each_topology(device_lock_held);
+    each_topology(no_record);
+    no_record_but_rubbish();
+    rubbish();
+    each_step_fails();
+    return tap_done();
+}
+
+/*
+ * Local variables:
+ * mode: C
+ * c-basic-offset: 4
+ * indent-tabs-mode: nil
+ * End:
+ */
