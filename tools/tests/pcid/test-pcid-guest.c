@@ -551,9 +551,6 @@ static void no_record(void)
     is_int(guest_devices(G1), 3, "three again");
     store_rm("/libxl/7/device");
     is_int(now(do_destroy, g1_dev1), 0, "destroy");
-    /* What the guest was granted is not known: it goes with the guest, which
-     * does not run any more. */
-    standin_crimes_clear();
     is_free(DEV1, "the first");
     is_free(DEV2, "the second");
     is_free(DEV3, "the third");
