@@ -32,6 +32,7 @@ static int child_rc;
                         strlen(inline_child_result(text)), __VA_ARGS__)
 /* It would close our own channels. */
 #define libxl_postfork_child_noexec(ctx) ((void)(ctx))
+#define libxl__hostpci_end_with(process) ((void)(process))
 #define _exit(status) do {                                              \
         inline_child_exits(child_rc, status);                           \
         longjmp(child, 1);                                              \

@@ -162,6 +162,15 @@ static void lists(void)
     libxl_device_pci_assignable_list_free(pcis, num);
 
     store_put("/libxl/pci/0000-04-1f-7/domid", "7");
+    is_int(list_count(&rc), 1, "%s: if no guest that exists has it",
+           where());
+    store_put("/libxl/7/device/pci/0/dev-0",
+              "{\"sbdf\": \"0000:04:1f.7\", \"progress\": \"attached\","
+              " \"owner\": 0, \"exported\": true, \"vdevfn\": 0,"
+              " \"vfunc_mask\": 1, \"msitranslate\": false,"
+              " \"power_mgmt\": false, \"permissive\": false,"
+              " \"seize\": false, \"rdm_policy\": \"strict\"}");
+    xc_domains |= 1ULL << 7;
     is_int(list_count(&rc), 0, "%s: not if it is in use", where());
     is_int(rc, 0, "%s: which is no error", where());
 
@@ -170,6 +179,7 @@ static void lists(void)
     world_return();
     is_int(num, 0, "%s: the older function, too", where());
     libxl_device_pci_assignable_list_free(pcis, num);
+    xc_domains &= ~(1ULL << 7);
 }
 
 static void adds_and_removes(void)
