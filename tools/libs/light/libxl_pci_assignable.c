@@ -242,6 +242,9 @@ static void add_assigned(libxl__egc *egc, libxl__hostpci_op *op, int rc);
 static void add_name(libxl__egc *egc, libxl__pci_assignable *pa);
 
 static void remove_queried(libxl__egc *egc, libxl__hostpci_op *op, int rc);
+static void remove_slot_found(libxl__egc *egc, libxl__hostpci_op *op, int rc);
+static void remove_known(libxl__egc *egc, libxl__pci_assignable *pa,
+                         bool known);
 static void remove_released(libxl__egc *egc, libxl__hostpci_op *op, int rc);
 static void remove_rebound(libxl__egc *egc, libxl__hostpci_op *op, int rc);
 static void remove_done(libxl__egc *egc, libxl__pci_assignable *pa, int rc);
@@ -469,15 +472,42 @@ static void remove_queried(libxl__egc *egc, libxl__hostpci_op *op, int rc)
 {
     libxl__pci_assignable *pa = CONTAINER_OF(op, *pa, op);
     libxl__gc *gc = pa->gc;
-    libxl_device_pci *pci = pa->pci;
     bool known;
 
-    if (rc && rc != ERROR_FAIL) goto out;
+    if (rc && rc != ERROR_FAIL) {
+        remove_done(egc, pa, rc); /* must be last */
+        return;
+    }
 
     pa->gone = rc && op->reply.class == LIBXL__HOSTPCI_NO_DEVICE;
     /* By an earlier command, or bound to pciback when the kernel started */
-    known = libxl__pci_info_read(gc, pci, "driver_path") ||
+    known = libxl__pci_info_read(gc, pa->pci, "driver_path") ||
         (!rc && op->reply.assigned);
+    if (pa->gone && !known) {
+        /* pciback keeps the slot of a device that vanishes. */
+        op->request.dir = LIBXL__HOSTPCI_DIR_PCIBACK_SLOTS;
+        request(egc, pa, LIBXL__HOSTPCI_EXISTS,
+                remove_slot_found); /* must be last */
+        return;
+    }
+    remove_known(egc, pa, known); /* must be last */
+}
+
+static void remove_slot_found(libxl__egc *egc, libxl__hostpci_op *op, int rc)
+{
+    libxl__pci_assignable *pa = CONTAINER_OF(op, *pa, op);
+
+    if (rc && rc != ERROR_FAIL)
+        remove_done(egc, pa, rc); /* must be last */
+    else
+        remove_known(egc, pa, !rc && op->reply.exists); /* must be last */
+}
+
+static void remove_known(libxl__egc *egc, libxl__pci_assignable *pa,
+                         bool known)
+{
+    libxl__gc *gc = pa->gc;
+    libxl_device_pci *pci = pa->pci;
 
     if (!xc_deassign_device(CTX->xch, DOMID_IO, machine_sbdf(pci))) {
         pa->quarantine = true;
@@ -485,17 +515,13 @@ static void remove_queried(libxl__egc *egc, libxl__hostpci_op *op, int rc)
         LOGE(ERROR, "failed to de-quarantine "BDF"%s", LIBXL__PCI_ARG(pci),
              known ? "" : pa->gone ? ": there is no such PCI device" :
              ": it is not assignable");
-        rc = ERROR_FAIL;
-        goto out;
+        remove_done(egc, pa, ERROR_FAIL); /* must be last */
+        return;
     }
 
     /* Unbind from pciback */
     request(egc, pa, LIBXL__HOSTPCI_UNASSIGN,
             remove_released); /* must be last */
-    return;
-
- out:
-    remove_done(egc, pa, rc); /* must be last */
 }
 
 static void remove_released(libxl__egc *egc, libxl__hostpci_op *op, int rc)
