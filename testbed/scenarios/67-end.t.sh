@@ -34,6 +34,7 @@ with_three() {
 }
 
 # ends "what" COMMAND: the guest carries that out; the time until its domain is no more.
+is_guest() { xl domid guest >/dev/null 2>&1; }
 is_gone() { ! xl-plain domname "$guest" >/dev/null 2>&1; }
 ends() {
     # shellcheck disable=SC2016
@@ -65,6 +66,7 @@ free "crash"
 
 with_three "reboot"
 ends "reboot" 'reboot -f'
+ok "reboot: it is built again" wait_until 60 is_guest
 ok "reboot: it is back" guest_run -w 60 guest true
 guest=$(xl domid guest)
 # shellcheck disable=SC2086

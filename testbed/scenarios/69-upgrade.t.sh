@@ -31,7 +31,7 @@ uses_edu "started" older
 
 is "its devices are listed" "$(listed older)" "$EDU_BDF $TESTDEV_BDF"
 is "also with all else" "$(xl list -l older | sed -n 's/.*"dev": *\([0-9]*\).*/\1/p' | xargs)" "5 7"
-like "and their options" "$(xl list -l older)" '"permissive": "True"'
+like "and their options" "$(xl list -l older)" '"permissive": true'
 is_with "all agree" older "$EDU_BDF" "$TESTDEV_BDF"
 fails "another does not get them" xl pci-attach newer "$EDU_BDF"
 is_with "all still agree" older "$EDU_BDF" "$TESTDEV_BDF"
