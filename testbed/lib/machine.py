@@ -52,6 +52,9 @@ PREPARED = 300          # of Dom0 to commands, which may start guests
 RESTORE = 60            # of the emulator that reads a snapshot
 SAVE = 120              # of the emulator that writes one
 
+# Domains that can get random numbers of their own: more than there is memory for
+RENEWED = 32
+
 # The oldest snapshots go if there are more bytes than this, or unused for so long.
 KEEP_BYTES = 8 << 30
 KEEP_SECONDS = 14 * 24 * 3600
@@ -369,7 +372,7 @@ def archive_of(directory):
         if directory:
             for name in sorted(os.listdir(directory)):
                 tar.add(os.path.join(directory, name), name)
-        fresh = "%d\n" % time.time() + "".join(os.urandom(64).hex() + "\n" for _ in range(8))
+        fresh = "%d\n" % time.time() + "".join(os.urandom(64).hex() + "\n" for _ in range(RENEWED))
         info = tarfile.TarInfo("fresh")
         info.size = len(fresh)
         tar.addfile(info, io.BytesIO(fresh.encode()))

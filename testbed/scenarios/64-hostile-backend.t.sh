@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: hwdom
+# make check: , for it takes ten minutes: make check-all has it
 # begins with: guest_start other 'passthrough = "enabled"'
 # begins with: guest_start spare1 'passthrough = "enabled"' 'memory = 112'
 # begins with: guest_start spare2 'passthrough = "enabled"' 'memory = 112'

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # topologies: direct loopback hwdom
-# make check: hwdom, where the backend is in another domain
+# make check: , for it takes ten minutes: make check-all has it
 # begins with: guest_start other 'passthrough = "enabled"'
 # begins with: guest_start spare1 'passthrough = "enabled"' 'memory = 112'
 # begins with: guest_start spare2 'passthrough = "enabled"' 'memory = 112'

@@ -18,7 +18,7 @@
 #include "libxl_pci_record.h"
 #include "libxl_pci_assignable.h"
 
-#define BDF LIBXL__SBDF_FMT
+#define PCI_BDF LIBXL__SBDF_FMT
 
 /* The longest name of a device */
 #define NAME_MAX_LENGTH 64
@@ -68,7 +68,7 @@ int libxl__pci_assignable_name(libxl__gc *gc, libxl_device_pci *pci)
         pci->bus = bus;
         pci->dev = dev;
         pci->func = func;
-        LOG(DETAIL, "'%s' -> "BDF, pci->name, domain, bus, dev, func);
+        LOG(DETAIL, "'%s' -> "PCI_BDF, pci->name, domain, bus, dev, func);
         return 0;
     }
     return ERROR_NOTFOUND;
@@ -284,7 +284,7 @@ static int lock_free_device(libxl__gc *gc, libxl__pci_assignable *pa)
     rc = libxl__pci_record_holder(gc, XBT_NULL, pa->pci, &holder);
     if (rc) return rc;
     if (holder != INVALID_DOMID) {
-        LOG(ERROR, "PCI device "BDF" is attached to domain %u: detach it"
+        LOG(ERROR, "PCI device "PCI_BDF" is attached to domain %u: detach it"
             " first", LIBXL__PCI_ARG(pa->pci), holder);
         return ERROR_FAIL;
     }
@@ -365,7 +365,7 @@ static void add_query_ok(libxl__egc *egc, libxl__pci_assignable *pa)
         return;
     }
     if (reply->assigned) {
-        LOG(WARN, BDF" already assigned to pciback", LIBXL__PCI_ARG(pci));
+        LOG(WARN, PCI_BDF" already assigned to pciback", LIBXL__PCI_ARG(pci));
         add_name(egc, pa); /* must be last */
         return;
     }
@@ -378,10 +378,10 @@ static void add_query_ok(libxl__egc *egc, libxl__pci_assignable *pa)
         pa->remembered = true;
     } else if ((driver_path =
                 libxl__pci_info_read(gc, pci, "driver_path"))) {
-        LOG(INFO, BDF" not bound to a driver, will be rebound to %s",
+        LOG(INFO, PCI_BDF" not bound to a driver, will be rebound to %s",
             LIBXL__PCI_ARG(pci), driver_path);
     } else {
-        LOG(WARN, BDF" not bound to a driver, will not be rebound.",
+        LOG(WARN, PCI_BDF" not bound to a driver, will not be rebound.",
             LIBXL__PCI_ARG(pci));
     }
 
@@ -398,7 +398,7 @@ static void add_assigned(libxl__egc *egc, libxl__hostpci_op *op, int rc)
         switch (op->reply.step) {
         case LIBXL__HOSTPCI_STEP_UNBIND:
             LOGEV(ERROR, op->reply.errnoval, "Couldn't unbind device");
-            LOG(ERROR, "Couldn't unbind "BDF" from driver",
+            LOG(ERROR, "Couldn't unbind "PCI_BDF" from driver",
                 LIBXL__PCI_ARG(pa->pci));
             /* It still has the driver. */
             if (pa->remembered)
@@ -436,7 +436,7 @@ static void add_name(libxl__egc *egc, libxl__pci_assignable *pa)
     /* DOMID_IO has no mappings that reserved memory could be in the way of. */
     if (xc_assign_device(CTX->xch, DOMID_IO, machine_sbdf(pci),
                          XEN_DOMCTL_DEV_RDM_RELAXED)) {
-        LOG(ERROR, "failed to quarantine "BDF, LIBXL__PCI_ARG(pci));
+        LOG(ERROR, "failed to quarantine "PCI_BDF, LIBXL__PCI_ARG(pci));
         rc = ERROR_FAIL;
     }
     done(egc, pa, rc); /* must be last */
@@ -512,7 +512,7 @@ static void remove_known(libxl__egc *egc, libxl__pci_assignable *pa,
     if (!xc_deassign_device(CTX->xch, DOMID_IO, machine_sbdf(pci))) {
         pa->quarantine = true;
     } else if (errno != ENODEV || !known) {
-        LOGE(ERROR, "failed to de-quarantine "BDF"%s", LIBXL__PCI_ARG(pci),
+        LOGE(ERROR, "failed to de-quarantine "PCI_BDF"%s", LIBXL__PCI_ARG(pci),
              known ? "" : pa->gone ? ": there is no such PCI device" :
              ": it is not assignable");
         remove_done(egc, pa, ERROR_FAIL); /* must be last */
@@ -549,7 +549,7 @@ static void remove_released(libxl__egc *egc, libxl__hostpci_op *op, int rc)
             op->reply.step != LIBXL__HOSTPCI_STEP_NONE)
             rc = 0;
     } else if (!rc && pa->gone) {
-        LOG(WARN, "PCI device "BDF" is gone: there is nothing to give back",
+        LOG(WARN, "PCI device "PCI_BDF" is gone: there is nothing to give back",
             LIBXL__PCI_ARG(pa->pci));
     } else if (!rc && !op->reply.assigned) {
         LOG(WARN, "Not bound to pciback");
@@ -603,7 +603,7 @@ static void remove_done(libxl__egc *egc, libxl__pci_assignable *pa, int rc)
     if (rc && pa->quarantine && pa->op.owner != INVALID_DOMID &&
         xc_assign_device(CTX->xch, DOMID_IO, machine_sbdf(pa->pci),
                          XEN_DOMCTL_DEV_RDM_RELAXED))
-        LOGE(ERROR, "failed to quarantine "BDF" again",
+        LOGE(ERROR, "failed to quarantine "PCI_BDF" again",
              LIBXL__PCI_ARG(pa->pci));
 
     done(egc, pa, rc); /* must be last */
