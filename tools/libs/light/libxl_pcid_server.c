@@ -311,16 +311,6 @@ static int lent_read(libxl__gc *gc, const char *record,
     return rc;
 }
 
-static bool overlap(const libxl__hostpci_resource *a,
-                    const libxl__hostpci_resource *b)
-{
-    uint64_t unit = a->flags & PCID_RESOURCE_IO ? 1 : XC_PAGE_SIZE;
-
-    return a->start && b->start &&
-        (a->flags & PCID_RESOURCE_IO) == (b->flags & PCID_RESOURCE_IO) &&
-        a->start / unit <= b->end / unit && b->start / unit <= a->end / unit;
-}
-
 /*
  * Takes out of *access what another device that is lent needs, too: the
  * interrupt, and memory of less than a page, in the same page.
@@ -333,7 +323,7 @@ static int lent_spare(libxl__gc *gc, const char *path,
     libxl__hostpci_access other;
     unsigned int n = 0, i;
     char **names;
-    int j, k, rc;
+    int rc;
 
     names = libxl__xs_directory(gc, XBT_NULL, path, &n);
     if (!names && errno != ENOENT) {
@@ -345,13 +335,7 @@ static int lent_spare(libxl__gc *gc, const char *path,
         rc = lent_read(gc, GCSPRINTF("%s/%s", path, names[i]), &other);
         if (rc) continue; /* logged; it is not to keep others lent */
 
-        if (other.gsi == access->gsi)
-            access->gsi = 0;
-        for (j = 0; j < PCID_RESOURCES; j++)
-            for (k = 0; k < PCID_RESOURCES; k++)
-                if (overlap(&access->resources[j], &other.resources[k]))
-                    memset(&access->resources[j], 0,
-                           sizeof(access->resources[j]));
+        libxl__pci_access_spare(access, &other);
     }
     return 0;
 }
