@@ -31,37 +31,6 @@ static int memory_permission(libxl__gc *gc, libxl_domid domid,
                                       allow);
 }
 
-int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
-                            const libxl__hostpci_access *access,
-                            const char **what_r)
-{
-    int i, r, rc;
-
-    for (i = 0; i < PCID_RESOURCES; i++) {
-        const libxl__hostpci_resource *res = &access->resources[i];
-        bool io = res->flags & PCID_RESOURCE_IO;
-
-        if (!res->start) continue;
-
-        r = io ? ports_permission(gc, domid, res, true)
-               : memory_permission(gc, domid, res, true);
-        if (r < 0) {
-            *what_r = GCSPRINTF("xc_domain_%s_permission"
-                                " 0x%"PRIx64"/0x%"PRIx64" (error %d)",
-                                io ? "ioport" : "iomem", res->start,
-                                res->end - res->start + 1, r);
-            rc = ERROR_FAIL;
-            goto out;
-        }
-    }
-
-    rc = access->gsi ?
-        libxl__arch_gsi_grant(gc, domid, access->gsi, what_r) : 0;
-
- out:
-    return rc;
-}
-
 int libxl__pci_access_revoke(libxl__gc *gc, libxl_domid domid,
                              const libxl__hostpci_access *access)
 {
@@ -86,6 +55,44 @@ int libxl__pci_access_revoke(libxl__gc *gc, libxl_domid domid,
 
     if (access->gsi && libxl__arch_gsi_revoke(gc, domid, access->gsi))
         rc = ERROR_FAIL;
+    return rc;
+}
+
+int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
+                            const libxl__hostpci_access *access,
+                            const char **what_r)
+{
+    libxl__hostpci_access granted = { 0 };
+    int i, r, rc, errnoval;
+
+    for (i = 0; i < PCID_RESOURCES; i++) {
+        const libxl__hostpci_resource *res = &access->resources[i];
+        bool io = res->flags & PCID_RESOURCE_IO;
+
+        if (!res->start) continue;
+
+        r = io ? ports_permission(gc, domid, res, true)
+               : memory_permission(gc, domid, res, true);
+        if (r < 0) {
+            *what_r = GCSPRINTF("xc_domain_%s_permission"
+                                " 0x%"PRIx64"/0x%"PRIx64" (error %d)",
+                                io ? "ioport" : "iomem", res->start,
+                                res->end - res->start + 1, r);
+            rc = ERROR_FAIL;
+            goto out;
+        }
+        granted.resources[i] = *res;
+    }
+
+    rc = access->gsi ?
+        libxl__arch_gsi_grant(gc, domid, access->gsi, what_r) : 0;
+
+ out:
+    if (rc) {
+        errnoval = errno;
+        libxl__pci_access_revoke(gc, domid, &granted);
+        errno = errnoval;
+    }
     return rc;
 }
 

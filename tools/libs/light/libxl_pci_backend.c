@@ -245,6 +245,8 @@ static void ready_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
 static void release_connected(libxl__egc *egc, libxl__ev_devstate *ds,
                               int rc);
 static void release_forced(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
+static void close_let_go(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
+static void close_now(libxl__egc *egc, libxl__pci_backend_op *op);
 static void op_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
 static void op_done(libxl__egc *egc, libxl__pci_backend_op *op, int rc);
 
@@ -431,17 +433,91 @@ static void release_forced(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
     op_wait(egc, op, XenbusStateConnected, op_waited); /* must be last */
 }
 
+/* Whether the guest can react */
+static bool frontend_runs(libxl__gc *gc, const libxl__pci_record *rec)
+{
+    libxl_dominfo info;
+    bool runs;
+
+    libxl_dominfo_init(&info);
+    runs = !libxl_domain_info(CTX, &info, rec->frontend) && !info.paused &&
+        !info.shutdown && !info.dying;
+    libxl_dominfo_dispose(&info);
+    return runs;
+}
+
+/* Asks for all devices at once, if pciback is ready for that: op->asked. */
+static int close_ask(libxl__gc *gc, libxl__pci_backend_op *op)
+{
+    const char *be = libxl__pci_backend_path(gc, op->rec);
+    const char *be_state = GCSPRINTF("%s/state", be);
+    xs_transaction_t t = XBT_NULL;
+    int num = libxl__pci_record_exported(op->rec), state, n, rc;
+
+    for (;;) {
+        op->asked = false;
+        rc = libxl__xs_transaction_start(gc, &t);
+        if (rc) goto out;
+        rc = read_state(gc, t, be_state, &state);
+        if (rc || state != XenbusStateConnected) goto out;
+
+        for (n = 0; n < num; n++) {
+            rc = libxl__xs_write_checked(gc, t,
+                GCSPRINTF("%s/state-%d", be, n),
+                GCSPRINTF("%d", XenbusStateClosing));
+            if (rc) goto out;
+        }
+        rc = libxl__xs_write_checked(gc, t, be_state,
+            GCSPRINTF("%d", XenbusStateReconfiguring));
+        if (rc) goto out;
+        op->asked = true;
+
+        rc = libxl__xs_transaction_commit(gc, &t);
+        if (!rc) break;
+        if (rc < 0) goto out;
+    }
+
+ out:
+    libxl__xs_transaction_abort(gc, &t);
+    return rc;
+}
+
+/*
+ * A guest that runs is asked first: its drivers then leave the devices
+ * silent.  A device that cannot be reset would otherwise go on as it was.
+ */
 void libxl__pci_backend_close(libxl__egc *egc, libxl__pci_backend_op *op)
+{
+    STATE_AO_GC(op->ao);
+
+    if (op_idle(gc, op)) {
+        op_done(egc, op, 0); /* must be last */
+        return;
+    }
+    if (frontend_runs(gc, op->rec) && !close_ask(gc, op) && op->asked) {
+        op_set_deadline(gc, op);
+        op_wait(egc, op, XenbusStateConnected,
+                close_let_go); /* must be last */
+        return;
+    }
+    close_now(egc, op); /* must be last */
+}
+
+static void close_let_go(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
+{
+    libxl__pci_backend_op *op = CONTAINER_OF(ds, *op, ds);
+
+    /* If it has not, that is no reason to wait any longer. */
+    close_now(egc, op); /* must be last */
+}
+
+static void close_now(libxl__egc *egc, libxl__pci_backend_op *op)
 {
     STATE_AO_GC(op->ao);
     const char *be = libxl__pci_backend_path(gc, op->rec), *there;
     xs_transaction_t t = XBT_NULL;
     int rc;
 
-    if (op_idle(gc, op)) {
-        op_done(egc, op, 0); /* must be last */
-        return;
-    }
     for (;;) {
         rc = libxl__xs_transaction_start(gc, &t);
         if (rc) goto out;

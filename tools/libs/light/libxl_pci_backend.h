@@ -60,8 +60,8 @@ _hidden int libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
 
 /*
  * Waiting for pciback, as ao sub-operations of which an op carries out one
- * at a time.  Each takes LIBXL__PCIBACK_MS at most; release twice that, and
- * with `force' twice that again.
+ * at a time.  Each takes LIBXL__PCIBACK_MS at most; release and close twice
+ * that, and release with `force' twice that again.
  *
  * libxl__pci_backend_init:     Undefined/Idle -> Idle
  * libxl__pci_backend_ready:    until pciback is done with what it was told.
@@ -69,7 +69,7 @@ _hidden int libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
  *     until it has.  With `force', and a guest that does not take part, the
  *     toolstack sets the state of the frontend.
  * libxl__pci_backend_close:    makes pciback let go of all devices, whatever
- *     the guest does.
+ *     the guest does.  A guest that runs is asked first.
  *     All three: Idle -> Active; may call callback before they return.
  * callback: Active -> Idle.  rc:
  *   0               done; so it is if there is nothing to wait for, because

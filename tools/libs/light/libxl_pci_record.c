@@ -527,6 +527,17 @@ int libxl__pci_record_update(libxl__gc *gc, xs_transaction_t outer,
     return rc;
 }
 
+int libxl__pci_record_grant(libxl__gc *gc, const libxl__pci_record *rec,
+                            libxl__pci_entry *entry, libxl_domid domid,
+                            const char **what_r)
+{
+    int rc = libxl__pci_access_grant(gc, domid, &entry->access, what_r);
+
+    /* The frontend is the first to get it. */
+    if (rc && domid == rec->frontend) entry->has_access = false;
+    return rc;
+}
+
 int libxl__pci_remove_path(libxl__gc *gc, xs_transaction_t t,
                            const char *path)
 {

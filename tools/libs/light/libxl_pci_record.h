@@ -110,6 +110,16 @@ _hidden int libxl__pci_record_update(libxl__gc *gc, xs_transaction_t t,
                                      const libxl__pci_entry *entry);
 
 /*
+ * Grants what an entry has of access: to the frontend, and to the guest if
+ * that is another domain.  As libxl__pci_access_grant; if nobody has got
+ * anything, the entry has no access any more.
+ */
+_hidden int libxl__pci_record_grant(libxl__gc *gc,
+                                    const libxl__pci_record *rec,
+                                    libxl__pci_entry *entry,
+                                    libxl_domid domid, const char **what_r);
+
+/*
  * Removes an entry, and the claim with it, from xenstore, in the caller's
  * transaction; with the last one the record goes.  *rec is unchanged.
  */
