@@ -200,6 +200,15 @@ _hidden void libxl__pci_info_remove(libxl__gc *gc,
 _hidden int libxl__pci_remove_path(libxl__gc *gc, xs_transaction_t t,
                                    const char *path);
 
+/*
+ * Whether xc_deassign_device() failed because the domain does not have the
+ * device (it may be gone), or is not one that can have any.
+ */
+static inline bool libxl__pci_unassigned(int errnoval)
+{
+    return errnoval == ENODEV || errnoval == EOPNOTSUPP;
+}
+
 /* The directory that these, and the claim, are in */
 #define LIBXL__PCI_INFO_DIR "/libxl/pci"
 #define LIBXL__PCI_INFO_FMT "%04x-%02x-%02x-%01x"
