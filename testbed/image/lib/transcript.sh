@@ -14,7 +14,8 @@ patched_xl() { PATH=/bin; }
 
 # Not compared: where in libxl a message comes from, the domain that it names, and that a
 # device cannot be reset, which of the emulated ones none can; and who has a device, or why it
-# cannot be given back, which an unpatched xl does not say. Xen 4.20 has a line more for a domain that is no more.
+# cannot be given back, which an unpatched xl does not say. Xen 4.20 has a line more for a
+# domain that is no more.
 normalised() {
     sed -E 's/libxl_[a-z_]+\.c:[0-9]+:[a-z0-9_]+: *(Domain [0-9]+:)?//
         /support reset from sysfs/d
