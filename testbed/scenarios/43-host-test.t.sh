@@ -110,7 +110,8 @@ if [ "$TOPOLOGY" != direct ]; then
     like "daemon lost: it is said that the host is not as it was" "$output" "^not ok [0-9]+ - $E1000_BDF is as it was"
     pcid_start >/dev/null
     printf '%s\n' "$output" | sed -n 's/^#     xl /xl /p' >/tmp/by-hand
-    is "daemon lost: and how to make it so" "$(cat /tmp/by-hand)" "xl pci-assignable-remove -r $E1000_BDF"
+    is "daemon lost: and how to make it so" "$(cat /tmp/by-hand)" "xl pci-detach guest $E1000_BDF
+xl pci-assignable-remove -r $E1000_BDF"
     ok "daemon started: that can be done" sh -e /tmp/by-hand
     is "daemon started: the host is as it was" "$(states)" "$before"
 fi

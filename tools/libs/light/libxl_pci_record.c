@@ -605,6 +605,45 @@ void libxl__pci_record_forget(libxl__pci_record *rec,
     rec->num--;
 }
 
+static int unclaim(libxl__gc *gc, xs_transaction_t t, libxl_domid domid)
+{
+    char **nodes;
+    unsigned int i, num = 0;
+    int rc;
+
+    nodes = libxl__xs_directory(gc, t, LIBXL__PCI_INFO_DIR, &num);
+    for (i = 0; nodes && i < num; i++) {
+        const char *claim = GCSPRINTF(LIBXL__PCI_INFO_DIR"/%s/domid",
+                                      nodes[i]);
+        libxl_domid holder;
+
+        rc = read_domid(gc, t, claim, &holder);
+        if (rc) return rc;
+        if (holder != domid) continue;
+        rc = libxl__xs_rm_checked(gc, t, claim);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+int libxl__pci_record_read_last(libxl__gc *gc, libxl_domid domid,
+                                libxl__pci_record *rec)
+{
+    int read = libxl__pci_record_read(gc, XBT_NULL, domid, rec), rc;
+    xs_transaction_t t = XBT_NULL;
+
+    while (read) {
+        rc = libxl__xs_transaction_start(gc, &t);
+        if (rc) break;
+        rc = unclaim(gc, t, domid);
+        if (rc) break;
+        rc = libxl__xs_transaction_commit(gc, &t);
+        if (rc <= 0) break;
+    }
+    libxl__xs_transaction_abort(gc, &t);
+    return read;
+}
+
 /*
  * What else is known of a device
  */

@@ -74,6 +74,13 @@ _hidden int libxl__pci_record_read(libxl__gc *gc, xs_transaction_t t,
                                    libxl_domid domid,
                                    libxl__pci_record *rec);
 
+/*
+ * As libxl__pci_record_read, at the end of a guest: if its record cannot be
+ * read, it loses its claims.
+ */
+_hidden int libxl__pci_record_read_last(libxl__gc *gc, libxl_domid domid,
+                                        libxl__pci_record *rec);
+
 /* Whether a domain is the stubdomain of another, *target_r */
 _hidden bool libxl__pci_stubdom_of(libxl__gc *gc, libxl_domid domid,
                                    libxl_domid *target_r);

@@ -380,8 +380,9 @@ static void lend(libxl__gc *gc, const pcid_server *server,
     if (rc) goto out;
     rc = libxl__pci_access_grant(gc, client, &reply->access, &what);
     if (rc) {
+        /* The client has got nothing. */
         errnoval = errno;
-        take_back(gc, server, client, sbdf);
+        libxl__xs_rm_checked(gc, XBT_NULL, record);
         goto out;
     }
 
