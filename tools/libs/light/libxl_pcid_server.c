@@ -380,9 +380,14 @@ static void lend(libxl__gc *gc, const pcid_server *server,
     if (rc) goto out;
     rc = libxl__pci_access_grant(gc, client, &reply->access, &what);
     if (rc) {
-        /* The client has got nothing. */
+        /*
+         * What had been granted has been revoked, but for an interrupt that
+         * was mapped.  To revoke what was refused may be refused, too: that
+         * is not lent for that.
+         */
         errnoval = errno;
-        libxl__xs_rm_checked(gc, XBT_NULL, record);
+        if (take_back(gc, server, client, sbdf))
+            libxl__xs_rm_checked(gc, XBT_NULL, record);
         goto out;
     }
 

@@ -212,9 +212,13 @@ static void adds_and_removes(void)
     has_str(world_log(), "Not bound to pciback", "%s: says so", where());
     is_str(sysfs_driver(NIC), "e1000", "%s: nothing is changed", where());
 
+    /* Of an earlier command */
+    store_put(FREE_PATH "/driver_path", "/sys/bus/pci/drivers/e1000");
+    store_put(FREE_PATH "/name", "old");
     is_int(add(FREE, NULL, false), 0, "%s: add without rebind", where());
     is_str(store_get(FREE_PATH "/driver_path"), NULL,
            "%s: nothing remembered", where());
+    is_str(store_get(FREE_PATH "/name"), NULL, "%s: nor a name", where());
     is_int(del(FREE, NULL, true), 0, "%s: remove", where());
     is_str(sysfs_driver(FREE), "", "%s: no driver", where());
     has_str(world_log(), "not rebinding", "%s: says so", where());
@@ -371,6 +375,7 @@ static void no_such_spare(void)
 {
     static const char *const names[] = {
         "@77", "a/b", "../0/x", "/x", "1234567890123", "\n", "x y",
+        "1234567890123456789012345678901234567890",
     };
     raw_peer trap;
     int i, rc;

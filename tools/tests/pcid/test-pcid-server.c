@@ -1588,6 +1588,18 @@ static void lending_fails(void)
         raw_close(&peer);
         end();
     }
+
+    /* As FLASK does, of a device without a label */
+    if (!start_lending(&peer)) return;
+    fault_inject("grant", "pages", EPERM, 0, 1);
+    fault_inject("revoke", "pages", EPERM, 0, 2);
+    has_str(ask(&peer, LEND(NIC, "1")), "\"step\":\"access\"",
+            "refused: lend");
+    is_str(store_get(NIC_LENT), NULL, "refused: there is no record");
+    is_str(ask(&peer, TAKE_BACK(NIC, "2")), TAKEN("2"),
+           "refused: nothing is to be taken back");
+    raw_close(&peer);
+    end();
 }
 
 static void shared(void)
