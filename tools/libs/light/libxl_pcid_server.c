@@ -381,9 +381,9 @@ static void lend(libxl__gc *gc, const pcid_server *server,
     rc = libxl__pci_access_grant(gc, client, &reply->access, &what);
     if (rc) {
         /*
-         * What had been granted has been revoked, but for an interrupt that
-         * was mapped.  To revoke what was refused may be refused, too: that
-         * is not lent for that.
+         * What was granted has been revoked, but for an interrupt that was
+         * only mapped.  If Xen refuses to revoke what it refused to grant,
+         * the client has nothing that would have to be remembered.
          */
         errnoval = errno;
         if (take_back(gc, server, client, sbdf))
