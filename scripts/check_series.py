@@ -334,7 +334,7 @@ class Builder:
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="tmp-") as tmp:
             made = [os.path.join(tmp, name) for name in files]
             return self.command(
-                log, ["env", "LIBXL_SRC_DIR=" + light, "python3", "-B",
+                log, ["env", "LIBXL_SRC_DIR=" + light, sys.executable, "-B",
                       bindings + "/gengotypes.py", light + "/libxl_types.idl",
                       *made]) and all(
                 self.command(log, ["diff", "-u", os.path.join(bindings, name),

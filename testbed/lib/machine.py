@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Run an emulated machine: boot it or continue a snapshot, give Dom0 its job.
 
@@ -546,9 +546,10 @@ class Run:
                 write_all(data)
             if sys.stdin in ready:
                 typed = os.read(0, 256)
-                if not typed:
-                    sources.remove(sys.stdin)
                 out = b""
+                if not typed:           # not a terminal: as Ctrl-D at one
+                    sources.remove(sys.stdin)
+                    out = b"\x04"
                 for byte in typed:
                     if escaped and byte in b"xX":
                         return True
