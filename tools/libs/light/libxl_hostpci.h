@@ -192,8 +192,7 @@ _hidden void libxl__hostpci_end_with(pid_t process);
  *
  * Stops at the first error, revokes what has been granted, and returns
  * ERROR_FAIL, with errno set; *what_r then says in one line what failed.
- * That is not logged.  An interrupt that could be mapped, but not be let use,
- * stays mapped.
+ * That is not logged.
  */
 _hidden int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
                                     const libxl__hostpci_access *access,

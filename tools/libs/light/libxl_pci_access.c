@@ -85,7 +85,7 @@ int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
     }
 
     rc = access->gsi ?
-        libxl__arch_gsi_grant(gc, domid, access->gsi, what_r) : 0;
+        libxl__arch_gsi_grant(gc, domid, access->gsi, false, what_r) : 0;
 
  out:
     if (rc) {

@@ -380,15 +380,8 @@ static void lend(libxl__gc *gc, const pcid_server *server,
     if (rc) goto out;
     rc = libxl__pci_access_grant(gc, client, &reply->access, &what);
     if (rc) {
-        /*
-         * What was granted has been revoked, but for an interrupt that was
-         * only mapped.  If Xen refuses to revoke what it refused to grant,
-         * the client has nothing that would have to be remembered.
-         */
         errnoval = errno;
-        if (take_back(gc, server, client, sbdf))
-            libxl__xs_rm_checked(gc, XBT_NULL, record);
-        goto out;
+        libxl__xs_rm_checked(gc, XBT_NULL, record);
     }
 
  out:

@@ -205,6 +205,26 @@ static void options(void)
     is_int(now(do_attach, r), 0, "%s: without", T);
 }
 
+/* Nobody keeps anything of a device that could not be granted as a whole. */
+static void grant_fails(void)
+{
+    /* Memory, ports, pirq and irq, to domain 0 and to the guest */
+    int steps = t == HWDOM ? 8 : 4, k;
+
+    three_assignable();
+    for (k = 0; k < steps; k++) {
+        faults_clear();
+        fault_inject("grant", "", EPERM, k, 1);
+        ok(now(do_attach, g1_dev1), "%s: at step %d", T, k);
+        is_str(xc_rights(G1), "", "%s: the guest has nothing", T);
+        if (t == HWDOM) is_str(xc_rights(0), "", "%s: nor has domain 0", T);
+        is_free(DEV1, "after that");
+    }
+    faults_clear();
+    fault_inject("grant", "", EPERM, steps, 1);
+    is_int(now(do_attach, g1_dev1), 0, "%s: these were all", T);
+}
+
 static void seizes(void)
 {
     request r = { .domid = G1, .sbdf = DEV1, .seize = true };
@@ -756,6 +776,7 @@ int main(void)
     each_topology(several);
     each_topology(names);
     each_topology(options);
+    each_topology(grant_fails);
     each_topology(seizes);
     each_topology(refused);
     each_topology(does_not_let_go);

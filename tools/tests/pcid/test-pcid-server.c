@@ -1566,21 +1566,37 @@ static void takes_back_what_was_lent(void)
 
 static void lending_fails(void)
 {
-    static const char *const t[] = { "pages", "ports", "pirq", "irq" };
+    static const char *const t[] = {
+        "pages febc0+20", "ports c000+40", "pages feb80+40", "pirq b+1",
+        "irq b+1",
+    };
+    enum { PIRQ = 3, IRQ };
     raw_peer peer;
-    int i;
+    int i, k;
 
     for (i = 0; i < ARRAY_SIZE(t); i++) {
+        char calls[512], *p = calls;
         const char *reply;
 
+        /* All up to the one that fails is granted, and then revoked. */
+        for (k = 0; k < i; k++)
+            p += sprintf(p, "grant %s 0\n", t[k]);
+        p += sprintf(p, "grant %s 0 failed\n", t[i]);
+        if (i == IRQ)
+            p += sprintf(p, "revoke %s 0\n", t[PIRQ]);
+        for (k = 0; k < i && k < PIRQ; k++)
+            p += sprintf(p, "revoke %s 0\n", t[k]);
+
         if (!start_lending(&peer)) return;
-        fault_inject("grant", t[i], EPERM, 0, 1);
+        /* "pirq b+1" would match that, too. */
+        fault_inject("grant", t[i], EPERM, i == IRQ, 1);
         reply = ask(&peer, LEND(NIC, "1"));
         has_str(reply, "\"class\":\"OperationFailed\",\"errno\":\"EPERM\","
                 "\"step\":\"access\"", "%s: the error says so", t[i]);
         has_str(reply, "domain 3 cannot let domain 0 use " NIC, "%s: who",
                 t[i]);
-        has_str(hypercalls(), REVOKED, "%s: all is taken back", t[i]);
+        is_str(hypercalls(), calls, "%s: no more is tried, and nothing left",
+               t[i]);
         is_str(store_get(NIC_LENT), NULL, "%s: there is no record", t[i]);
         has_str(ask(&peer, LEND(NIC, "2")), "\"gsi\":11",
                 "%s: the same request then succeeds", t[i]);
@@ -1595,6 +1611,7 @@ static void lending_fails(void)
     fault_inject("revoke", "pages", EPERM, 0, 2);
     has_str(ask(&peer, LEND(NIC, "1")), "\"step\":\"access\"",
             "refused: lend");
+    ok(!strstr(hypercalls(), "revoke"), "refused: no revoking is tried");
     is_str(store_get(NIC_LENT), NULL, "refused: there is no record");
     is_str(ask(&peer, TAKE_BACK(NIC, "2")), TAKEN("2"),
            "refused: nothing is to be taken back");
