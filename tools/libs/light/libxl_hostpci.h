@@ -190,12 +190,15 @@ _hidden void libxl__hostpci_end_with(pid_t process);
  * device: the memory, the ports and the legacy interrupt.  The domain we
  * run in has to have the right to that itself.
  *
- * Stops at the first error, revokes what has been granted, and returns
- * ERROR_FAIL, with errno set; *what_r then says in one line what failed.
- * That is not logged.
+ * Stops at the first error, revokes what has been granted of *own, and
+ * returns ERROR_FAIL, with errno set; *what_r then says in one line what
+ * failed.  That is not logged.
+ * *own: *access without what domid may have for another device already: see
+ * libxl__pci_access_spare.
  */
 _hidden int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
                                     const libxl__hostpci_access *access,
+                                    const libxl__hostpci_access *own,
                                     const char **what_r);
 
 /*

@@ -60,6 +60,7 @@ int libxl__pci_access_revoke(libxl__gc *gc, libxl_domid domid,
 
 int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
                             const libxl__hostpci_access *access,
+                            const libxl__hostpci_access *own,
                             const char **what_r)
 {
     libxl__hostpci_access granted = { 0 };
@@ -81,11 +82,11 @@ int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
             rc = ERROR_FAIL;
             goto out;
         }
-        granted.resources[i] = *res;
+        granted.resources[i] = own->resources[i];
     }
 
     rc = access->gsi ?
-        libxl__arch_gsi_grant(gc, domid, access->gsi, false, what_r) : 0;
+        libxl__arch_gsi_grant(gc, domid, access->gsi, !own->gsi, what_r) : 0;
 
  out:
     if (rc) {

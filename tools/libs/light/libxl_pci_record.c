@@ -527,12 +527,26 @@ int libxl__pci_record_update(libxl__gc *gc, xs_transaction_t outer,
     return rc;
 }
 
+libxl__hostpci_access libxl__pci_record_own(const libxl__pci_record *rec,
+                                            const libxl__pci_entry *entry)
+{
+    libxl__hostpci_access own = entry->access;
+    int i;
+
+    for (i = 0; i < rec->num; i++)
+        if (&rec->entries[i] != entry && rec->entries[i].has_access)
+            libxl__pci_access_spare(&own, &rec->entries[i].access);
+    return own;
+}
+
 int libxl__pci_record_grant(libxl__gc *gc, const libxl__pci_record *rec,
                             libxl__pci_entry *entry, libxl_domid domid,
                             const char **what_r)
 {
-    int rc = libxl__pci_access_grant(gc, domid, &entry->access, what_r);
+    libxl__hostpci_access own = libxl__pci_record_own(rec, entry);
+    int rc;
 
+    rc = libxl__pci_access_grant(gc, domid, &entry->access, &own, what_r);
     /* The frontend is the first to get it. */
     if (rc && domid == rec->frontend) entry->has_access = false;
     return rc;

@@ -116,6 +116,11 @@ _hidden int libxl__pci_record_update(libxl__gc *gc, xs_transaction_t t,
                                      libxl__pci_record *rec,
                                      const libxl__pci_entry *entry);
 
+/* What an entry has of access without what another one may need, too */
+_hidden libxl__hostpci_access
+libxl__pci_record_own(const libxl__pci_record *rec,
+                      const libxl__pci_entry *entry);
+
 /*
  * Grants what an entry has of access: to the frontend, and to the guest if
  * that is another domain.  As libxl__pci_access_grant; if nobody has got

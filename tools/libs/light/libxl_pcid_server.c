@@ -295,16 +295,16 @@ static const char *lent_record(libxl__gc *gc, const char *path,
     return GCSPRINTF("%s/%s", path, lent_name(gc, sbdf));
 }
 
-/* *access_r is all zero if nothing is recorded. */
+/* ERROR_NOTFOUND: nothing is recorded.  Other errors have been logged. */
 static int lent_read(libxl__gc *gc, const char *record,
                      libxl__hostpci_access *access_r)
 {
     const char *text;
     int rc;
 
-    memset(access_r, 0, sizeof(*access_r));
     rc = libxl__xs_read_checked(gc, XBT_NULL, record, &text);
-    if (rc || !text) return rc;
+    if (rc) return rc;
+    if (!text) return ERROR_NOTFOUND;
 
     rc = libxl__pcid_decode_access(gc, text, access_r);
     if (rc) LOG(ERROR, "%s does not say what was lent", record);
@@ -333,7 +333,7 @@ static int lent_spare(libxl__gc *gc, const char *path,
     for (i = 0; names && i < n; i++) {
         if (!strcmp(names[i], self)) continue;
         rc = lent_read(gc, GCSPRINTF("%s/%s", path, names[i]), &other);
-        if (rc) continue; /* logged; it is not to keep others lent */
+        if (rc) continue; /* it is not to keep others lent */
 
         libxl__pci_access_spare(access, &other);
     }
@@ -349,6 +349,7 @@ static int take_back(libxl__gc *gc, const pcid_server *server,
     int rc;
 
     rc = lent_read(gc, record, &access);
+    if (rc == ERROR_NOTFOUND) return 0;
     if (rc) goto out;
     rc = lent_spare(gc, path, sbdf, &access);
     if (rc) goto out;
@@ -367,6 +368,7 @@ static void lend(libxl__gc *gc, const pcid_server *server,
 {
     const char *path = lent_path(gc, server, client);
     const char *record = lent_record(gc, path, sbdf);
+    libxl__hostpci_access own = reply->access;
     const char *what = NULL;
     int rc, errnoval = 0;
 
@@ -374,11 +376,13 @@ static void lend(libxl__gc *gc, const pcid_server *server,
 
     /* The device may have got other addresses since.  A failure is logged. */
     take_back(gc, server, client, sbdf);
+    rc = lent_spare(gc, path, sbdf, &own);
+    if (rc) goto out;
     rc = libxl__xs_write_checked(gc, XBT_NULL, record,
                                  libxl__pcid_encode_access(gc,
                                                         &reply->access));
     if (rc) goto out;
-    rc = libxl__pci_access_grant(gc, client, &reply->access, &what);
+    rc = libxl__pci_access_grant(gc, client, &reply->access, &own, &what);
     if (rc) {
         errnoval = errno;
         libxl__xs_rm_checked(gc, XBT_NULL, record);

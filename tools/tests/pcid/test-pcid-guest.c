@@ -205,24 +205,53 @@ static void options(void)
     is_int(now(do_attach, r), 0, "%s: without", T);
 }
 
-/* Nobody keeps anything of a device that could not be granted as a whole. */
-static void grant_fails(void)
+/* The first device is not granted: what are the rights then? */
+static void grant_fails_to(const char *rights)
 {
     /* Memory, ports, pirq and irq, to domain 0 and to the guest */
     int steps = t == HWDOM ? 8 : 4, k;
 
-    three_assignable();
     for (k = 0; k < steps; k++) {
         faults_clear();
         fault_inject("grant", "", EPERM, k, 1);
         ok(now(do_attach, g1_dev1), "%s: at step %d", T, k);
-        is_str(xc_rights(G1), "", "%s: the guest has nothing", T);
-        if (t == HWDOM) is_str(xc_rights(0), "", "%s: nor has domain 0", T);
-        is_free(DEV1, "after that");
+        is_str(xc_rights(G1), rights, "%s: the guest's rights", T);
+        if (t == HWDOM) is_str(xc_rights(0), rights, "%s: domain 0's", T);
+        ok(is_assignable(DEV1), "%s: the device is assignable", T);
     }
     faults_clear();
     fault_inject("grant", "", EPERM, steps, 1);
     is_int(now(do_attach, g1_dev1), 0, "%s: these were all", T);
+}
+
+/* Nobody keeps anything of it, */
+static void grant_fails(void)
+{
+    three_assignable();
+    grant_fails_to("");
+}
+
+/* nor loses what is needed for another one, with memory in the same page, and
+ * the same interrupt. */
+static void grant_fails_shared(void)
+{
+    static const char rights[] =
+        "pages feb00-feb00, ports c040-c07f, irq 10-10, pirq 10-10";
+#define NO_MORE "0x0 0x0 0x0\n0x0 0x0 0x0\n0x0 0x0 0x0\n0x0 0x0 0x0\n" \
+    "0x0 0x0 0x0\n"
+
+    sysfs_put("devices/" DEV1 "/resource", "0xfeb00000 0xfeb003ff 0x200\n"
+              "0xc000 0xc03f 0x101\n" NO_MORE);
+    sysfs_put("devices/" DEV2 "/resource", "0xfeb00400 0xfeb007ff 0x200\n"
+              "0xc040 0xc07f 0x101\n" NO_MORE);
+    sysfs_put("devices/" DEV2 "/irq", "16\n");
+    three_assignable();
+    is_int(now(do_attach, g1_dev2), 0, "%s: attach the other", T);
+    world_settle();
+    is_str(xc_rights(G1), rights, "%s: the guest's rights", T);
+    grant_fails_to(rights);
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_str(xc_rights(G1), rights, "%s: the guest's rights, again", T);
 }
 
 static void seizes(void)
@@ -777,6 +806,7 @@ int main(void)
     each_topology(names);
     each_topology(options);
     each_topology(grant_fails);
+    each_topology(grant_fails_shared);
     each_topology(seizes);
     each_topology(refused);
     each_topology(does_not_let_go);
