@@ -325,19 +325,23 @@ void libxl__pci_backend_release(libxl__egc *egc, libxl__pci_backend_op *op)
 }
 
 /*
- * Asks for a device, if that has not been done.  It has if its state is
- * Closing; and since both states are written at once, pciback has then
- * read that before it became connected again.  *gone_r: it has let go.
+ * Asks for a device, or, without an entry, for all of them, if that has not
+ * been done.  It has if its state is Closing; and since both states are
+ * written at once, pciback has then read that before it became connected
+ * again.  *gone_r: it has let go.  Otherwise op->asked says whether pciback
+ * was ready to be asked.
  */
-static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op, bool force,
+static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op,
+                       const libxl__pci_entry *entry, bool force,
                        bool *gone_r)
 {
     const char *be = libxl__pci_backend_path(gc, op->rec), *there;
-    const char *device = GCSPRINTF("%s/state-%d", be,
-        libxl__pci_record_index(op->rec, op->entry));
+    const char *be_state = GCSPRINTF("%s/state", be);
     char *reconfiguring = GCSPRINTF("%d", XenbusStateReconfiguring);
+    int first = entry ? libxl__pci_record_index(op->rec, entry) : 0;
+    int end = entry ? first + 1 : libxl__pci_record_exported(op->rec);
     xs_transaction_t t = XBT_NULL;
-    int be_state, state, rc;
+    int state, n, rc;
 
     for (;;) {
         *gone_r = op->asked = false;
@@ -351,22 +355,28 @@ static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op, bool force,
             *gone_r = true;
             goto out;
         }
-        rc = read_state(gc, t, GCSPRINTF("%s/state", be), &be_state);
+        rc = read_state(gc, t, be_state, &state);
         if (rc) goto out;
-        rc = read_state(gc, t, device, &state);
-        if (rc) goto out;
-        if (be_state == XenbusStateConnected &&
-            state == XenbusStateClosing) {
-            *gone_r = true;
+        if (state == XenbusStateConnected) {
+            for (n = first; n < end; n++) {
+                rc = read_state(gc, t, GCSPRINTF("%s/state-%d", be, n),
+                                &state);
+                if (rc) goto out;
+                if (state != XenbusStateClosing) break;
+            }
+            *gone_r = n == end;
+            if (*gone_r) goto out;
+        } else if (!force) {
             goto out;
         }
-        if (be_state != XenbusStateConnected && !force) goto out;
 
-        rc = libxl__xs_write_checked(gc, t, device,
-                                     GCSPRINTF("%d", XenbusStateClosing));
-        if (rc) goto out;
-        rc = libxl__xs_write_checked(gc, t, GCSPRINTF("%s/state", be),
-                                     reconfiguring);
+        for (n = first; n < end; n++) {
+            rc = libxl__xs_write_checked(gc, t,
+                GCSPRINTF("%s/state-%d", be, n),
+                GCSPRINTF("%d", XenbusStateClosing));
+            if (rc) goto out;
+        }
+        rc = libxl__xs_write_checked(gc, t, be_state, reconfiguring);
         if (rc) goto out;
         if (force) {
             rc = libxl__xs_write_checked(gc, t,
@@ -393,7 +403,7 @@ static void release_connected(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
     bool gone, was_asked = op->asked;
 
     if (rc == ERROR_TIMEDOUT && op->force) {
-        rc = release_ask(gc, op, true, &gone);
+        rc = release_ask(gc, op, op->entry, true, &gone);
         if (!rc && !gone) {
             op_set_deadline(gc, op);
             op_wait(egc, op, XenbusStateReconfigured,
@@ -403,7 +413,7 @@ static void release_connected(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
     }
     if (rc) goto out;
 
-    rc = release_ask(gc, op, false, &gone);
+    rc = release_ask(gc, op, op->entry, false, &gone);
     if (rc || gone) goto out;
 
     /* From here on it has the whole time, but not again and again. */
@@ -446,42 +456,6 @@ static bool frontend_runs(libxl__gc *gc, const libxl__pci_record *rec)
     return runs;
 }
 
-/* Asks for all devices at once, if pciback is ready for that: op->asked. */
-static int close_ask(libxl__gc *gc, libxl__pci_backend_op *op)
-{
-    const char *be = libxl__pci_backend_path(gc, op->rec);
-    const char *be_state = GCSPRINTF("%s/state", be);
-    xs_transaction_t t = XBT_NULL;
-    int num = libxl__pci_record_exported(op->rec), state, n, rc;
-
-    for (;;) {
-        op->asked = false;
-        rc = libxl__xs_transaction_start(gc, &t);
-        if (rc) goto out;
-        rc = read_state(gc, t, be_state, &state);
-        if (rc || state != XenbusStateConnected) goto out;
-
-        for (n = 0; n < num; n++) {
-            rc = libxl__xs_write_checked(gc, t,
-                GCSPRINTF("%s/state-%d", be, n),
-                GCSPRINTF("%d", XenbusStateClosing));
-            if (rc) goto out;
-        }
-        rc = libxl__xs_write_checked(gc, t, be_state,
-            GCSPRINTF("%d", XenbusStateReconfiguring));
-        if (rc) goto out;
-        op->asked = true;
-
-        rc = libxl__xs_transaction_commit(gc, &t);
-        if (!rc) break;
-        if (rc < 0) goto out;
-    }
-
- out:
-    libxl__xs_transaction_abort(gc, &t);
-    return rc;
-}
-
 /*
  * A guest that runs is asked first: its drivers then leave the devices
  * silent.  A device that cannot be reset would otherwise go on as it was.
@@ -489,12 +463,14 @@ static int close_ask(libxl__gc *gc, libxl__pci_backend_op *op)
 void libxl__pci_backend_close(libxl__egc *egc, libxl__pci_backend_op *op)
 {
     STATE_AO_GC(op->ao);
+    bool gone;
 
     if (op_idle(gc, op)) {
         op_done(egc, op, 0); /* must be last */
         return;
     }
-    if (frontend_runs(gc, op->rec) && !close_ask(gc, op) && op->asked) {
+    if (frontend_runs(gc, op->rec) &&
+        !release_ask(gc, op, NULL, false, &gone) && op->asked) {
         op_set_deadline(gc, op);
         op_wait(egc, op, XenbusStateConnected,
                 close_let_go); /* must be last */
