@@ -182,6 +182,10 @@ static void found_options(const char *opts, libxl_device_pci *pci)
         pci->rdm_policy = LIBXL_RDM_RESERVE_POLICY_STRICT;
 }
 
+static int find_holder(libxl__gc *gc, xs_transaction_t t,
+                       const libxl_device_pci *pci, bool or_found,
+                       libxl_domid *holder_r);
+
 static int found_read(libxl__gc *gc, xs_transaction_t t,
                       libxl__pci_record *rec)
 {
@@ -208,6 +212,7 @@ static int found_read(libxl__gc *gc, xs_transaction_t t,
     for (i = 0; i < num; i++) {
         libxl__pci_entry *entry = &rec->entries[rec->num];
         const char *dev, *vdevfn, *opts, *name, *state;
+        libxl_domid holder;
         libxl__pci_sbdf at;
 
         if ((rc = libxl__xs_read_checked(gc, t,
@@ -231,6 +236,13 @@ static int found_read(libxl__gc *gc, xs_transaction_t t,
         entry->pci.bus = at.bus;
         entry->pci.dev = at.dev;
         entry->pci.func = at.func;
+        rc = find_holder(gc, t, &entry->pci, false, &holder);
+        if (rc) return rc;
+        if (holder != INVALID_DOMID) {
+            LOGD(ERROR, rec->domid, "%s/dev-%d is %s, which domain %u has",
+                 dir, i, dev, holder);
+            return ERROR_INVAL;
+        }
         entry->pci.vdevfn = vdevfn ? strtoul(vdevfn, NULL, 16) : 0;
         entry->pci.name = (char *)name;
         found_options(opts, &entry->pci);
@@ -276,8 +288,9 @@ bool libxl__pci_stubdom_of(libxl__gc *gc, libxl_domid domid,
                        target_r) && *target_r != INVALID_DOMID;
 }
 
-int libxl__pci_record_read(libxl__gc *gc, xs_transaction_t t,
-                           libxl_domid domid, libxl__pci_record *rec)
+/* or_found: or, if there is none, what stands for it */
+static int read_record(libxl__gc *gc, xs_transaction_t t, libxl_domid domid,
+                       bool or_found, libxl__pci_record *rec)
 {
     char **nodes;
     unsigned int num = 0;
@@ -302,7 +315,7 @@ int libxl__pci_record_read(libxl__gc *gc, xs_transaction_t t,
         goto out;
     }
     if (!nodes) {
-        rc = libxl__pci_stubdom_of(gc, domid, &target) ? 0 :
+        rc = !or_found || libxl__pci_stubdom_of(gc, domid, &target) ? 0 :
             found_read(gc, t, rec);
         goto out;
     }
@@ -338,6 +351,12 @@ int libxl__pci_record_read(libxl__gc *gc, xs_transaction_t t,
         rec->owner = INVALID_DOMID;
     }
     return rc;
+}
+
+int libxl__pci_record_read(libxl__gc *gc, xs_transaction_t t,
+                           libxl_domid domid, libxl__pci_record *rec)
+{
+    return read_record(gc, t, domid, true, rec);
 }
 
 libxl__pci_entry *libxl__pci_record_find(const libxl__pci_record *rec,
@@ -392,9 +411,9 @@ static int write_found(libxl__gc *gc, xs_transaction_t t,
     return 0;
 }
 
-int libxl__pci_record_holder(libxl__gc *gc, xs_transaction_t t,
-                             const libxl_device_pci *pci,
-                             libxl_domid *holder_r)
+static int find_holder(libxl__gc *gc, xs_transaction_t t,
+                       const libxl_device_pci *pci, bool or_found,
+                       libxl_domid *holder_r)
 {
     libxl__pci_record rec;
     libxl_domid domid;
@@ -405,11 +424,18 @@ int libxl__pci_record_holder(libxl__gc *gc, xs_transaction_t t,
     if (rc || domid == INVALID_DOMID) return rc;
     rc = libxl_domain_info(CTX, NULL, domid);
     if (rc) return rc == ERROR_DOMAIN_NOTFOUND ? 0 : rc;
-    rc = libxl__pci_record_read(gc, t, domid, &rec);
+    rc = read_record(gc, t, domid, or_found, &rec);
     if (rc) return rc;
     if (libxl__pci_record_find(&rec, pci))
         *holder_r = domid;
     return 0;
+}
+
+int libxl__pci_record_holder(libxl__gc *gc, xs_transaction_t t,
+                             const libxl_device_pci *pci,
+                             libxl_domid *holder_r)
+{
+    return find_holder(gc, t, pci, true, holder_r);
 }
 
 /* A guest's nodes go as it is destroyed: none may appear after that. */

@@ -646,6 +646,57 @@ static void no_record_but_rubbish(void)
     }
 }
 
+/* Then the guest loses its claims at its end, and nobody else does. */
+static void no_record_at_the_end(void)
+{
+    static const struct {
+        const char *node, *value;
+        bool empty; /* a guest with no devices: all claims are void anyway */
+    } rubbish[] = {
+        { "num_devs", "2000000000" }, { "num_devs", "-1" },
+        { "num_devs", "x" }, { "num_devs", "" }, { "num_devs", "3" },
+        { "num_devs", NULL, true }, { "num_devs", "0", true },
+        { "dev-0", "rubbish" }, { "dev-0", NULL }, { "dev-1", "../dev-1" },
+        { "dev-0", DEV2 }, { "dev-1", DEV2 },
+    };
+    char path[96], what[64];
+    int i;
+
+    t = DIRECT;
+    for (i = 0; i < ARRAY_SIZE(rubbish); i++) {
+        const char *value = rubbish[i].value;
+
+        host_start(t);
+        one_attached();
+        if (now(do_attach, g1_dev3) ||
+            now(do_attach, (request){ .domid = G2, .sbdf = DEV2 }))
+            ok(false, "the devices are attached");
+        world_settle();
+        store_rm("/libxl/7/device");
+        snprintf(what, sizeof(what), "%s=%s", rubbish[i].node,
+                 value ? value : "none");
+        snprintf(path, sizeof(path), "/local/domain/0/backend/pci/7/0/%s",
+                 rubbish[i].node);
+        if (value)
+            store_put(path, value);
+        else
+            store_rm(path);
+        is_int(now(do_destroy, g1_dev1), 0, "%s: destroy", what);
+        is_str(store_get("/libxl/pci/0000-03-00-1/domid"), "8",
+               "%s: the other guest's claim stays", what);
+        is_int(owner_of(DEV2), G2, "%s: so does its device", what);
+        if (!rubbish[i].empty) {
+            is_str(store_get("/libxl/pci/0000-03-00-0/domid"), NULL,
+                   "%s: the guest's own claim goes", what);
+            is_str(store_get("/libxl/pci/0000-04-00-0/domid"), NULL,
+                   "%s: and the other", what);
+        }
+        is_int(now(do_attach, g2_dev1), 0, "%s: another gets it", what);
+        is_int(owner_of(DEV1), G2, "%s: and has it", what);
+        host_end();
+    }
+}
+
 /*
  * Owners and guests that write what they should not
  */
@@ -825,6 +876,7 @@ int main(void)
     each_topology(device_lock_held);
     each_topology(no_record);
     no_record_but_rubbish();
+    no_record_at_the_end();
     rubbish();
     each_step_fails();
     return tap_done();
