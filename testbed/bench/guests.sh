@@ -40,20 +40,6 @@ end() {
     { wait $!; } 2>/dev/null || true
 }
 
-# round_trips COMMAND...: how many requests it sends to xenstored. Each begins with a header of
-# 16 bytes.
-round_trips() {
-    strace -f -qq -e trace=connect,write -o /run/trace "$@" >/dev/null 2>&1 || return
-    awk '
-        /connect\(.*xenstored\/socket/ { sub(/.*connect\(/, ""); sub(/,.*/, ""); store[$0] = 1 }
-        / write\(/ && /, 16( <unfinished|\) += )/ {
-            fd = $0; sub(/.* write\(/, "", fd); sub(/,.*/, "", fd)
-            n += fd in store
-        }
-        END { print n + 0 }
-    ' /run/trace
-}
-
 # attach NAME LIBRARIES XL: to the guest, and how often that asks xenstored.
 attach() {
     count=$(LD_LIBRARY_PATH=$2 round_trips "$3" pci-attach guest "$TESTDEV_BDF") || stop "attach: $(tail -n 3 /run/trace)"

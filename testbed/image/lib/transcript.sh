@@ -4,6 +4,20 @@
 # A step is a "# title", commands with "$ ", and after each its stdout, its stderr with
 # "! ", and its exit status in brackets unless that is 0.
 
+# round_trips COMMAND...: how many requests it sends to xenstored. Each begins with a header of
+# 16 bytes.
+round_trips() {
+    strace -f -qq -e trace=connect,write -o /run/trace "$@" >/dev/null 2>&1 || return
+    awk '
+        /connect\(.*xenstored\/socket/ { sub(/.*connect\(/, ""); sub(/,.*/, ""); store[$0] = 1 }
+        / write\(/ && /, 16( <unfinished|\) += )/ {
+            fd = $0; sub(/.* write\(/, "", fd); sub(/,.*/, "", fd)
+            n += fd in store
+        }
+        END { print n + 0 }
+    ' /run/trace
+}
+
 # From now on, xl is the unpatched one, also for guest_start and its like; or not.
 unpatched_xl() {
     mkdir -p /tmp/unpatched

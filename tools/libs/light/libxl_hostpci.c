@@ -43,6 +43,8 @@ static int find_owner(libxl__gc *gc, libxl__hostpci_op *op)
     uint32_t self;
     int rc;
 
+    if (op->decided) return 0;
+
     rc = libxl__pci_owner_get(gc, &designated);
     if (op->backend == INVALID_DOMID || op->backend == designated) {
         op->owner = designated;

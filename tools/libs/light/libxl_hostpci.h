@@ -243,6 +243,9 @@ _hidden void libxl__hostpci_fail(libxl__gc *gc,
  * If that is our own domain, and it is not designated, the request is
  * carried out in this process.
  *
+ * The requests of one command that belong together go to one owner, for whom
+ * the caller has asked once: op->decided.
+ *
  * libxl__hostpci_op_init:   Undefined/Idle -> Idle, with no backend set
  * libxl__hostpci_op_start:  Idle -> Active
  *    May call callback before it returns.
@@ -275,6 +278,7 @@ struct libxl__hostpci_op {
     libxl__ao *ao;
     libxl__hostpci_request request;
     libxl_domid backend;  /* or INVALID_DOMID: whoever is designated */
+    bool decided;         /* by the caller, who has set owner */
     libxl__hostpci_callback *callback;
     /* results, valid from the callback on; memory from the ao */
     libxl__hostpci_reply reply;

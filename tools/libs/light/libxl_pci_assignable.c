@@ -29,15 +29,13 @@ static unsigned int machine_sbdf(const libxl_device_pci *pci)
         (pci->dev & 0x1f) << 3 | (pci->func & 7);
 }
 
-void libxl__pci_request(libxl__egc *egc, libxl__hostpci_op *op,
-                        libxl__ao *ao, libxl_domid backend,
-                        libxl__hostpci_command command,
-                        const libxl_device_pci *pci,
-                        libxl__hostpci_callback *callback)
+static void request_init(libxl__hostpci_op *op, libxl__ao *ao,
+                         libxl__hostpci_command command,
+                         const libxl_device_pci *pci,
+                         libxl__hostpci_callback *callback)
 {
     libxl__hostpci_op_init(op);
     op->ao = ao;
-    op->backend = backend;
     op->request.command = command;
     if (pci) {
         op->request.sbdf.domain = pci->domain;
@@ -46,6 +44,28 @@ void libxl__pci_request(libxl__egc *egc, libxl__hostpci_op *op,
         op->request.sbdf.func = pci->func;
     }
     op->callback = callback;
+}
+
+void libxl__pci_request(libxl__egc *egc, libxl__hostpci_op *op,
+                        libxl__ao *ao, libxl_domid backend,
+                        libxl__hostpci_command command,
+                        const libxl_device_pci *pci,
+                        libxl__hostpci_callback *callback)
+{
+    request_init(op, ao, command, pci, callback);
+    op->backend = backend;
+    libxl__hostpci_op_start(egc, op); /* must be last */
+}
+
+void libxl__pci_request_to(libxl__egc *egc, libxl__hostpci_op *op,
+                           libxl__ao *ao, libxl_domid owner,
+                           libxl__hostpci_command command,
+                           const libxl_device_pci *pci,
+                           libxl__hostpci_callback *callback)
+{
+    request_init(op, ao, command, pci, callback);
+    op->decided = true;
+    op->owner = owner;
     libxl__hostpci_op_start(egc, op); /* must be last */
 }
 

@@ -46,12 +46,19 @@ _hidden void libxl__pci_assignable_seize(libxl__egc *egc,
 _hidden int libxl__pci_assignable_name(libxl__gc *gc, libxl_device_pci *pci);
 
 /* A request about a device, as libxl__hostpci_op_start does it.  backend:
- * INVALID_DOMID, or that of the guest that has the device. */
+ * INVALID_DOMID, or that of the guest that has the device.  _to: to the owner
+ * that the caller has found designated, or, if that is INVALID_DOMID, nobody
+ * else. */
 _hidden void libxl__pci_request(libxl__egc *egc, libxl__hostpci_op *op,
                                 libxl__ao *ao, libxl_domid backend,
                                 libxl__hostpci_command command,
                                 const libxl_device_pci *pci,
                                 libxl__hostpci_callback *callback);
+_hidden void libxl__pci_request_to(libxl__egc *egc, libxl__hostpci_op *op,
+                                   libxl__ao *ao, libxl_domid owner,
+                                   libxl__hostpci_command command,
+                                   const libxl_device_pci *pci,
+                                   libxl__hostpci_callback *callback);
 
 #endif /* LIBXL_PCI_ASSIGNABLE_H */
 

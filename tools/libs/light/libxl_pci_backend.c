@@ -13,16 +13,17 @@
 #include "libxl_pci_record.h"
 #include "libxl_pci_backend.h"
 
+/* These are as libxl__domain_device_*_path(), which ask xenstored each time
+ * where a domain has its nodes. */
 char *libxl__pci_backend_path(libxl__gc *gc, const libxl__pci_record *rec)
 {
-    return libxl__domain_device_backend_path(gc, rec->owner, rec->frontend, 0,
-                                             LIBXL__DEVICE_KIND_PCI);
+    return GCSPRINTF("/local/domain/%u/backend/pci/%u/0", rec->owner,
+                     rec->frontend);
 }
 
 static char *frontend_path(libxl__gc *gc, const libxl__pci_record *rec)
 {
-    return libxl__domain_device_frontend_path(gc, rec->frontend, 0,
-                                              LIBXL__DEVICE_KIND_PCI);
+    return GCSPRINTF("/local/domain/%u/device/pci/0", rec->frontend);
 }
 
 bool libxl__pci_backend_answers(libxl__gc *gc, const libxl__pci_record *rec)
@@ -291,6 +292,24 @@ static bool op_idle(libxl__gc *gc, const libxl__pci_backend_op *op)
         !libxl__pci_backend_answers(gc, op->rec);
 }
 
+/* Waits for pciback to be connected, which it mostly is: that takes no watch. */
+static void op_wait_connected(libxl__egc *egc, libxl__pci_backend_op *op,
+                              libxl__ev_devstate_callback *callback)
+{
+    STATE_AO_GC(op->ao);
+    int state, rc;
+
+    op_set_deadline(gc, op);
+    rc = read_state(gc, XBT_NULL,
+                    GCSPRINTF("%s/state",
+                              libxl__pci_backend_path(gc, op->rec)),
+                    &state);
+    if (rc || state == XenbusStateConnected)
+        callback(egc, &op->ds, rc); /* must be last */
+    else
+        op_wait(egc, op, XenbusStateConnected, callback); /* must be last */
+}
+
 void libxl__pci_backend_ready(libxl__egc *egc, libxl__pci_backend_op *op)
 {
     STATE_AO_GC(op->ao);
@@ -299,8 +318,7 @@ void libxl__pci_backend_ready(libxl__egc *egc, libxl__pci_backend_op *op)
         op_done(egc, op, 0); /* must be last */
         return;
     }
-    op_set_deadline(gc, op);
-    op_wait(egc, op, XenbusStateConnected, ready_waited); /* must be last */
+    op_wait_connected(egc, op, ready_waited); /* must be last */
 }
 
 static void ready_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
@@ -319,9 +337,7 @@ void libxl__pci_backend_release(libxl__egc *egc, libxl__pci_backend_op *op)
         op_done(egc, op, 0); /* must be last */
         return;
     }
-    op_set_deadline(gc, op);
-    op_wait(egc, op, XenbusStateConnected,
-            release_connected); /* must be last */
+    op_wait_connected(egc, op, release_connected); /* must be last */
 }
 
 /*

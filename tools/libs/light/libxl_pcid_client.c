@@ -67,7 +67,7 @@ void libxl__hostpci_op_init(libxl__hostpci_op *op)
     op->list = NULL;
     op->backend = op->owner = INVALID_DOMID;
     libxl__ev_time_init(&op->deadline);
-    op->sent = op->retried = false;
+    op->sent = op->retried = op->decided = false;
 }
 
 void libxl__hostpci_op_stop(libxl__gc *gc, libxl__hostpci_op *op)
