@@ -243,18 +243,28 @@ static int destroy_devices(libxl_ctx *ctx, int domid)
     return AO_INPROGRESS;
 }
 
-int do_destroy(libxl_ctx *ctx, void *opaque)
+static int destroy(libxl_ctx *ctx, const request *r, bool stop)
 {
-    const request *r = opaque;
     int rc;
 
     if (libxl_domain_info(ctx, NULL, r->domid)) return ERROR_DOMAIN_NOTFOUND;
-    /* As libxl__destroy_domid() has it: stopped first */
-    pcifront_set(r->domid, PCIFRONT_PAUSED);
-    xc_set_flags(r->domid, XEN_DOMINF_paused);
+    if (stop) {
+        pcifront_set(r->domid, PCIFRONT_PAUSED);
+        xc_set_flags(r->domid, XEN_DOMINF_paused);
+    }
     rc = destroy_devices(ctx, r->domid);
     if (!rc) guest_remove(r->domid);
     return rc;
+}
+
+int do_destroy(libxl_ctx *ctx, void *opaque)
+{
+    return destroy(ctx, opaque, true);
+}
+
+int do_destroy_running(libxl_ctx *ctx, void *opaque)
+{
+    return destroy(ctx, opaque, false);
 }
 
 int now(int (*run)(libxl_ctx *ctx, void *opaque), request r)

@@ -51,8 +51,10 @@ typedef struct {
 int do_attach(libxl_ctx *ctx, void *opaque);
 int do_detach(libxl_ctx *ctx, void *opaque);
 int do_detach_force(libxl_ctx *ctx, void *opaque);
-/* What libxl_domain_destroy() does: the devices, and then the domain */
+/* What libxl_domain_destroy() does: the devices, and then the domain, which is
+ * paused, or runs until then */
 int do_destroy(libxl_ctx *ctx, void *opaque);
+int do_destroy_running(libxl_ctx *ctx, void *opaque);
 int do_assignable_add(libxl_ctx *ctx, void *opaque);
 int do_assignable_remove(libxl_ctx *ctx, void *opaque);
 

@@ -17,6 +17,13 @@ static topology t;
 static const char *why; /* see whose() */
 static int64_t since;
 
+/* What a command asks of Xen and xenstored */
+static const char *const fallible[] = {
+    "xs_read", "xs_write", "xs_rm", "xs_mkdir", "xs_directory", "xs_watch",
+    "xs_set_permissions", "xs_transaction_start", "xs_transaction_end",
+    "grant", "revoke", "assign", "deassign",
+};
+
 static const request add1 = { .sbdf = DEV1, .rebind = true };
 static const request add2 = { .sbdf = DEV2, .rebind = true };
 static const request add3 = { .sbdf = DEV3, .rebind = true };
@@ -410,6 +417,70 @@ static void ends_paused(void)
     destroyed(PCIFRONT_PAUSED, "paused");
 }
 
+/* A guest that runs is asked first, and if it does not react, */
+static int asked; /* how many devices it is asked for */
+
+static void count_asked(const char *op, const char *what)
+{
+    if (!strcmp(op, "xs_write") && strstr(what, "/state-")) asked++;
+}
+
+static void ends_running(void)
+{
+    three_attached();
+    asked = 0;
+    standin_step = count_asked;
+    is_int(now(do_destroy_running, g1_dev1), 0, "%s: destroy", T);
+    standin_step = NULL;
+    is_int(asked, 3, "%s: it is asked for all three", T);
+    ok(took() < 1000, "%s: without waiting", T);
+    is_free(DEV1, "the first");
+    is_free(DEV2, "the second");
+    is_free(DEV3, "the third");
+    ok(!strstr(world_log(), "error"), "%s: no error", T);
+}
+
+/* it loses them all the same. */
+static void ends_hanging(void)
+{
+    three_attached();
+    pcifront_set(G1, PCIFRONT_PAUSED);
+    is_int(now(do_destroy_running, g1_dev1), 0, "%s: destroy", T);
+    ok(took() <= 13000, "%s: in time (%d ms)", T, took());
+    is_free(DEV1, "the first");
+    is_free(DEV2, "the second");
+    is_free(DEV3, "the third");
+}
+
+/* Whatever fails, the guest ends, and another one gets the device. */
+static void ends_with_errors(void)
+{
+    int op, k, n = 0, bad = 0, fault;
+
+    for (op = 0; op < ARRAY_SIZE(fallible); op++)
+        for (k = 0; ; k++, n++) {
+            host_start(t);
+            one_attached();
+            fault_domid = 0;
+            fault = fault_inject(fallible[op], "", EIO, k, 1);
+            if (now(do_destroy_running, g1_dev1)) bad++;
+            fault_domid = -1;
+            if (!fault_hits(fault)) {
+                host_end();
+                break;
+            }
+            faults_clear();
+            world_settle();
+            if (guest_has(G2, DEV1) || now(do_attach, g2_dev1)) {
+                bad++;
+                printf("# %s: %s number %d fails: no other guest gets it\n%s",
+                       T, fallible[op], k + 1, world_log());
+            }
+            host_end();
+        }
+    ok(!bad, "%s: the end with an error at each of %d steps", T, n);
+}
+
 static void ends_after_detach(void)
 {
     three_attached();
@@ -698,6 +769,91 @@ static void no_record_at_the_end(void)
 }
 
 /*
+ * Making devices assignable
+ */
+
+#define LONG_NAME "a-name-of-more-than-64-characters-" \
+    "which-is-the-most-that-a-device-can-have"
+#define UNBOUND "0000:05:00.0"
+
+static void odd_names(void)
+{
+    request r = { .sbdf = DEV1, .name = LONG_NAME };
+
+    ok(now(do_assignable_add, r), "%s: one that is too long", T);
+    r.name = "with space";
+    ok(now(do_assignable_add, r), "%s: one with a space", T);
+    is_str(sysfs_driver(DEV1), "e1000", "%s: it keeps its driver", T);
+    store_put("/libxl/pci/rubbish/name", "net");
+    r.name = "net";
+    is_int(now(do_assignable_add, r), 0, "%s: one that no device has", T);
+    ok(is_assignable(DEV1), "%s: it is assignable", T);
+}
+
+static void remembered_driver(void)
+{
+    request r = { .sbdf = UNBOUND, .rebind = true };
+
+    sysfs_add_device(UNBOUND, "e1000", NULL);
+    store_put("/libxl/pci/0000-05-00-0/driver_path",
+              "/sys/bus/pci/drivers/e1000");
+    is_int(now(do_assignable_add, r), 0, "%s: without a driver", T);
+    has_str(world_log(), "will be rebound to", "%s: to the one it had", T);
+    is_int(now(do_assignable_remove, r), 0, "%s: remove", T);
+    is_str(sysfs_driver(UNBOUND), "e1000", "%s: has it again", T);
+}
+
+static void slot_not_found(void)
+{
+    fault_inject("open", "slots", EIO, 0, 1);
+    ok(now(do_assignable_add, add1), "%s: add fails", T);
+    has_str(world_log(), "Error checking for pciback slot", "%s: why", T);
+    is_int(now(do_assignable_add, add1), 0, "%s: and once more", T);
+    is_free(DEV1, "after that");
+}
+
+/* What an owner cannot give back stays as it was; without one, such errors
+ * have always been passed over. */
+static void not_given_back(void)
+{
+    static const char *const files[] = { "pciback/unbind", "remove_slot" };
+    static const char *const says[] = {
+        "Couldn't unbind device", "Couldn't remove pciback slot",
+    };
+    int i, rc;
+
+    for (i = 0; i < ARRAY_SIZE(files); i++) {
+        now(do_assignable_add, add1);
+        faults_clear();
+        fault_inject("write", files[i], EIO, 0, 1);
+        /* As it was not given back, it goes back into quarantine: or not. */
+        if (i) fault_inject("assign", DEV1, EIO, 0, 1);
+        world_log_clear();
+        rc = now(do_assignable_remove, add1);
+        ok(t == DIRECT || rc, "%s: %s: remove", T, files[i]);
+        has_str(world_log(), says[i], "%s: %s: why", T, files[i]);
+        if (t != DIRECT && i)
+            has_str(world_log(), "failed to quarantine", "%s: and that", T);
+        faults_clear();
+        now(do_assignable_remove, add1);
+        is_str(sysfs_driver(DEV1), "e1000", "%s: %s: once more", T,
+               files[i]);
+    }
+}
+
+/* pciback has a slot for it, though nobody remembers it. */
+static void gone_and_forgotten(void)
+{
+    now(do_assignable_add, add1);
+    sysfs_remove_device(DEV1);
+    store_rm("/libxl/pci/0000-03-00-0");
+    is_int(now(do_assignable_remove, add1), 0, "%s: remove", T);
+    has_str(world_log(), "there is nothing to give back", "%s: it says so",
+            T);
+    ok(now(do_assignable_remove, add1), "%s: once more", T);
+}
+
+/*
  * Owners and guests that write what they should not
  */
 
@@ -771,12 +927,6 @@ static void rubbish(void)
  * Whatever fails, at each step
  */
 
-static const char *const fallible[] = {
-    "xs_read", "xs_write", "xs_rm", "xs_mkdir", "xs_directory", "xs_watch",
-    "xs_set_permissions", "xs_transaction_start", "xs_transaction_end",
-    "grant", "revoke", "assign", "deassign",
-};
-
 /* Returns NULL, or what is wrong after the command has met a fault. */
 static const char *after_fault(int (*run)(libxl_ctx *ctx, void *opaque),
                                request r, int before, int want, int first)
@@ -835,6 +985,7 @@ static void each_step_fails(void)
         fails(do_attach, g1_dev1, false, "attach");
         fails(do_detach, g1_dev1, true, "detach");
         fails(do_detach_force, g1_dev1, true, "detach -f");
+        ends_with_errors();
     }
 }
 
@@ -866,6 +1017,8 @@ int main(void)
     each_topology(ends);
     each_topology(ends_dead);
     each_topology(ends_paused);
+    each_topology(ends_running);
+    each_topology(ends_hanging);
     each_topology(ends_after_detach);
     each_topology(ends_when_it_has_gone);
     each_topology(owner_away);
@@ -875,6 +1028,11 @@ int main(void)
     each_topology(guest_lock_held);
     each_topology(device_lock_held);
     each_topology(no_record);
+    each_topology(odd_names);
+    each_topology(remembered_driver);
+    each_topology(slot_not_found);
+    each_topology(not_given_back);
+    each_topology(gone_and_forgotten);
     no_record_but_rubbish();
     no_record_at_the_end();
     rubbish();
