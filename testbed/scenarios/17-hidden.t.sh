@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2016
+# shellcheck shell=sh disable=SC2016,SC2154
 # topologies: direct loopback hwdom
 # make check: direct hwdom, with pciback in Dom0 and elsewhere
 #

@@ -160,6 +160,8 @@ typedef struct {
     const char *reset_failed;    /* LEND, TAKE_BACK: one line, printable,
                                   * why the device could not be reset; or
                                   * NULL */
+    bool no_reset;               /* LEND, TAKE_BACK: a reset was asked for,
+                                  * but the kernel has no way to do it */
 } libxl__hostpci_reply;
 
 /*

@@ -576,8 +576,8 @@ static void do_reset(libxl__gc *gc, const libxl__hostpci_request *request,
         write_fd(gc, reply, fd, path, "1");
     else if (errno == ENOENT)
         FAIL(UNSUPPORTED, 0, "The kernel doesn't support reset from sysfs "
-             "for PCI device "LIBXL__SBDF_FMT": what its last user left in "
-             "it is still there", LIBXL__SBDF_ARG(request->sbdf));
+             "for PCI device "LIBXL__SBDF_FMT,
+             LIBXL__SBDF_ARG(request->sbdf));
     else
         FAIL(FAILED, errno, "Couldn't open %s", path);
 }
@@ -676,10 +676,7 @@ static void do_unassign(libxl__gc *gc,
         reply->step = LIBXL__HOSTPCI_STEP_REMOVE_SLOT;
 }
 
-/*
- * Go on if a device cannot be reset.  If there is no way to do it, whoever
- * lends it is told, and once is enough.
- */
+/* Go on if a device cannot be reset. */
 static void try_reset(libxl__gc *gc, const libxl__hostpci_request *request,
                       libxl__hostpci_reply *reply)
 {
@@ -688,8 +685,9 @@ static void try_reset(libxl__gc *gc, const libxl__hostpci_request *request,
     if (!request->reset) return;
 
     do_reset(gc, request, &reset);
-    if (reset.class && (reset.class != LIBXL__HOSTPCI_UNSUPPORTED ||
-                        request->command == LIBXL__HOSTPCI_LEND))
+    if (reset.class == LIBXL__HOSTPCI_UNSUPPORTED)
+        reply->no_reset = true;
+    else if (reset.class)
         reply->reset_failed = reset.desc;
 }
 

@@ -482,8 +482,9 @@ char *libxl__pcid_encode_access(libxl__gc *gc,
 static void json_add_reset(libxl__gc *gc, libxl__json_object *map,
                            const libxl__hostpci_reply *reply)
 {
-    json_add(gc, map, PCID_RET_RESET, !reply->reset_failed ?
-             make_null(gc) :
+    json_add(gc, map, PCID_RET_RESET,
+             reply->no_reset ? make_bool(gc, false) :
+             !reply->reset_failed ? make_null(gc) :
              make_string(gc, libxl__pcid_printable(gc,
                                                    reply->reset_failed)));
 }
@@ -1028,6 +1029,10 @@ static int decode_reset(libxl__gc *gc, const libxl__json_object *o,
         return ERROR_INVAL;
     if (libxl__json_object_is_null(o))
         return 0;
+    if (libxl__json_object_is_bool(o)) {
+        reply->no_reset = !libxl__json_object_get_bool(o);
+        return reply->no_reset ? 0 : ERROR_INVAL;
+    }
     s = libxl__json_object_get_string(o);
     if (!s || !*s)
         return ERROR_INVAL;

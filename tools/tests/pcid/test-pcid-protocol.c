@@ -1155,7 +1155,7 @@ static void reply_reset_text(void)
         LIBXL__HOSTPCI_LEND, LIBXL__HOSTPCI_TAKE_BACK,
     };
     static const char *const bad[] = {
-        "\"\"", "0", "1", "true", "false", "[]", "[\"x\"]", "{}", "1.5",
+        "\"\"", "0", "1", "true", "[]", "[\"x\"]", "{}", "1.5",
     };
     GC_INIT(ctx);
     libxl__hostpci_reply reply, got;
@@ -1178,10 +1178,13 @@ static void reply_reset_text(void)
             is_int(RESET_IS(bad[j]), ERROR_INVAL, "%s: %s", name, bad[j]);
 
         is_int(RESET_IS("null"), 0, "%s: null", name);
-        is_str(got.reset_failed, NULL, "%s: no text", name);
+        ok(!got.reset_failed && !got.no_reset, "%s: it was reset", name);
+        is_int(RESET_IS("false"), 0, "%s: false", name);
+        ok(!got.reset_failed && got.no_reset, "%s: there is no way", name);
         is_int(RESET_IS("\"a\\u001b[2J\\n\\u00e9%s\""), 0,
                "%s: a text that is not fit to be printed", name);
         is_str(got.reset_failed, "a?[2J???%s", "%s: is made so", name);
+        ok(!got.no_reset, "%s: there is a way", name);
         is_int(RESET_IS(GCSPRINTF("\"%s\"", repeat(gc, 'x', 5000))), 0,
                "%s: a text that is too long", name);
         is_int(strlen(got.reset_failed), PCID_DESC_MAX, "%s: is cut",
@@ -1195,6 +1198,10 @@ static void reply_reset_text(void)
            PCID_REQUEST_MAX, "%s: what is sent is cut as well", name);
         ok(!reply_through(gc, &request, &reply, &got) &&
            got.reset_failed[0] == '?', "%s: and made fit", name);
+
+        reply = (libxl__hostpci_reply){ .no_reset = true };
+        ok(!reply_through(gc, &request, &reply, &got) && got.no_reset &&
+           !got.reset_failed, "%s: that there is no way is sent", name);
     }
     GC_FREE;
 }
