@@ -261,6 +261,21 @@ static void grant_fails_shared(void)
     is_str(xc_rights(G1), rights, "%s: the guest's rights, again", T);
 }
 
+static void in_another_segment(void)
+{
+    static const char far[] = "0001:82:1f.7";
+    const request r = { .domid = G1, .sbdf = far };
+
+    guest_add(G1, PCIFRONT_GOOD);
+    sysfs_add_device(far, "e1000", "e1000");
+    is_int(now(do_assignable_add, r), 0, "%s: add", T);
+    is_int(now(do_attach, r), 0, "%s: attach", T);
+    is_int(owner_of(far), G1, "%s: the guest has it", T);
+    is_int(xc_device_domain(far), G1, "%s: it is assigned", T);
+    is_int(now(do_detach, r), 0, "%s: detach", T);
+    is_free(far, "after that");
+}
+
 static void seizes(void)
 {
     request r = { .domid = G1, .sbdf = DEV1, .seize = true };
@@ -1009,6 +1024,7 @@ int main(void)
     each_topology(options);
     each_topology(grant_fails);
     each_topology(grant_fails_shared);
+    each_topology(in_another_segment);
     each_topology(seizes);
     each_topology(refused);
     each_topology(does_not_let_go);
