@@ -178,7 +178,7 @@ static void note_heard(libxl__gc *gc, libxl__vchan *vc)
 }
 
 /* In how many ms the peer will have been silent for too long */
-static int idle_left(libxl__gc *gc, const libxl__vchan *vc)
+static int idle_left(libxl__gc *gc, libxl__vchan *vc)
 {
     struct timeval now, since;
     int64_t ms;
@@ -186,7 +186,12 @@ static int idle_left(libxl__gc *gc, const libxl__vchan *vc)
     if (libxl__gettimeofday(gc, &now)) return 0;
     timersub(&now, &vc->heard, &since);
     ms = since.tv_sec * 1000LL + since.tv_usec / 1000;
-    return ms >= vc->idle_ms ? 0 : ms < 0 ? vc->idle_ms : vc->idle_ms - ms;
+    if (ms < 0) {
+        /* The clock has been set back. */
+        vc->heard = now;
+        ms = 0;
+    }
+    return ms >= vc->idle_ms ? 0 : vc->idle_ms - ms;
 }
 
 /*

@@ -24,7 +24,7 @@ HARNESS_OBJS += standin-pciback.o
 WRAP := open open64 fopen fopen64 lstat lstat64 access readlink opendir mkdir
 WRAP += read write close poll fork waitpid gettimeofday
 WRAP += stat stat64 unlink rename flock
-WRAP += munmap libxenvchan_read libxenvchan_write
+WRAP += munmap libxenvchan_read libxenvchan_write libxl__ev_fd_register
 
 CFLAGS += -I$(PCID_TESTS) -I$(LIGHT) -I$(VCHAN)
 CFLAGS += -include $(XEN_ROOT)/tools/config.h

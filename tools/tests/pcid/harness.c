@@ -40,6 +40,9 @@ int __real_libxenvchan_read(struct libxenvchan *ctrl, void *data,
                             size_t size);
 int __real_libxenvchan_write(struct libxenvchan *ctrl, const void *data,
                              size_t size);
+int __real_libxl__ev_fd_register(libxl__gc *gc, libxl__ev_fd *ev,
+                                 libxl__ev_fd_callback *func, int fd,
+                                 short events);
 
 int __wrap_poll(struct pollfd *fds, nfds_t num, int timeout);
 pid_t __wrap_fork(void);
@@ -49,6 +52,9 @@ int __wrap_libxenvchan_read(struct libxenvchan *ctrl, void *data,
                             size_t size);
 int __wrap_libxenvchan_write(struct libxenvchan *ctrl, const void *data,
                              size_t size);
+int __wrap_libxl__ev_fd_register(libxl__gc *gc, libxl__ev_fd *ev,
+                                 libxl__ev_fd_callback *func, int fd,
+                                 short events);
 
 /*
  * The log
@@ -133,6 +139,11 @@ int64_t world_ms(void)
     return (clock_us - start_us) / 1000;
 }
 
+void world_set_clock(int64_t ms)
+{
+    clock_us += ms * 1000;
+}
+
 int __wrap_gettimeofday(struct timeval *tv, void *tz)
 {
     tv->tv_sec = clock_us / 1000000;
@@ -213,6 +224,15 @@ int __wrap_libxenvchan_write(struct libxenvchan *ctrl, const void *data,
     if (fault > 0) return -1;
     if (fault == FAULT_SHORT && size > 1) size = 1;
     return __real_libxenvchan_write(ctrl, data, size);
+}
+
+/* That fails if the application's event loop takes no more. */
+int __wrap_libxl__ev_fd_register(libxl__gc *gc, libxl__ev_fd *ev,
+                                 libxl__ev_fd_callback *func, int fd,
+                                 short events)
+{
+    if (fault_take("libxl__ev_fd_register", "")) return ERROR_FAIL;
+    return __real_libxl__ev_fd_register(gc, ev, func, fd, events);
 }
 
 /*

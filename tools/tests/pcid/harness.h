@@ -64,6 +64,8 @@ void world_set_step(bool (*step)(void *), void *opaque);
 
 /* Virtual time since the start of the program */
 int64_t world_ms(void);
+/* Somebody sets the clock, by so many ms, be it back. */
+void world_set_clock(int64_t ms);
 
 /* Lets everybody run until done(opaque), or for max_ms of virtual time at
  * most.  Returns whether it was done. */

@@ -16,6 +16,7 @@
 #define CONNECT_MS  5000
 #define STALL_MS    10000
 #define IDLE_MS     600000
+#define DAY_MS      (24 * 3600 * 1000)
 #define REFUSED     ERROR_INVAL /* what the callback returns by default */
 
 static libxl_ctx *ctx;
@@ -665,6 +666,37 @@ static void peer_says_nothing(void)
     end(&peer);
 }
 
+/* Says more while the clock is a day ahead, and sets it right after that. */
+static raw_peer *day_peer;
+
+static int day_ahead(libxl__egc *egc, libxl__vchan *vc,
+                     const libxl__json_object *msg, const char *why)
+{
+    channel *c = CONTAINER_OF(vc, *c, vc);
+    bool ahead = !c->messages++;
+
+    world_set_clock((ahead ? 1 : -1) * DAY_MS);
+    if (ahead) libxenvchan_send(day_peer->ctrl, "{}\r\n", 4);
+    return 0;
+}
+
+static void clock_is_set_back(void)
+{
+    raw_peer peer;
+
+    start(&peer);
+    day_peer = &peer;
+    ch->vc.message_callback = day_ahead;
+    raw_send(&peer, "{}");
+    world_settle();
+    is_int(ch->messages, 2, "the peer was last heard of tomorrow");
+    world_run(NULL, NULL, IDLE_MS - 1);
+    is_int(ch->closed, 0, "it waits");
+    world_run(NULL, NULL, IDLE_MS + 2);
+    ok(ch->closed == 1 && !ch->rc, "but not until then");
+    end(&peer);
+}
+
 static void no_deadline_without_an_ao(void)
 {
     raw_peer peer;
@@ -878,10 +910,11 @@ static void cannot_be_opened(void)
     static const char *const ops[] = {
         "xengntshr_open", "xenevtchn_open", "xenevtchn_bind_unbound_port",
         "xengntshr_share_pages", "xs_open", "xs_write",
-        "xs_set_permissions",
+        "xs_set_permissions", "libxl__ev_fd_register",
     };
+    static const char other[] = "/local/domain/0/data/channel";
     raw_peer peer = { 0 };
-    int i;
+    int i, channels, grants;
 
     world_reset();
     store_add_domain(US);
@@ -896,6 +929,17 @@ static void cannot_be_opened(void)
     }
     is_int(connect_to(ch, PATH "x"), ERROR_FAIL, "nobody listens");
     is_int(evtchn_count() + grant_count(), 0, "nothing is left");
+
+    ok(raw_listen(&peer, PEER, US, other), "somebody listens");
+    channels = evtchn_count();
+    grants = grant_count();
+    fault_inject("libxl__ev_fd_register", "", ENOMEM, 0, 1);
+    is_int(connect_to(ch, other), ERROR_FAIL, "it cannot be waited for");
+    ok(!ch->vc.connected && !libxl__vchan_alive(&ch->vc), "it is closed");
+    is_int(evtchn_count(), channels, "no event channel is left");
+    is_int(grant_count(), grants, "nor a page");
+    world_run(NULL, NULL, 2 * CONNECT_MS);
+    is_int(ch->closed, 0, "of none of them was the end waited for");
     is_int(listen_on(ch, PATH), 0, "and then it works");
     end(&peer);
 }
@@ -988,6 +1032,7 @@ int main(void)
     ring_is_broken();
     nobody_connects();
     peer_says_nothing();
+    clock_is_set_back();
     deadlines_of_0();
     ao_is_aborted();
     no_deadline_without_an_ao();
