@@ -21,7 +21,8 @@ HARNESS_OBJS += standin-xenstore.o standin-xc.o standin-sysfs.o
 HARNESS_OBJS += standin-pciback.o
 
 # What the stand-ins take the place of where a definition does not do
-WRAP := open open64 fopen fopen64 lstat lstat64 access readlink opendir mkdir
+WRAP := open open64 fopen fopen64 lstat lstat64 access readlink mkdir
+WRAP += opendir readdir readdir64
 WRAP += read write close poll fork waitpid gettimeofday
 WRAP += stat stat64 unlink rename flock
 WRAP += munmap libxenvchan_read libxenvchan_write libxl__ev_fd_register

@@ -47,6 +47,8 @@ const char *libxl__run_dir_path(void);
 static char dir[96]; /* stands for /sys/bus/pci */
 static char top[128]; /* "run" and "lib" in it stand for Xen's directories */
 
+static char opened[PATH_MAX]; /* the directory that was opened last */
+
 /* For each fd that is open there, the path below /sys/bus/pci */
 static char *fd_path[FDS_MAX];
 /* For each fd of a file in Xen's directories, the process, and 1 */
@@ -58,6 +60,7 @@ int __real_lstat(const char *path, struct stat *st);
 int __real_access(const char *path, int mode);
 ssize_t __real_readlink(const char *path, char *buf, size_t size);
 DIR *__real_opendir(const char *path);
+struct dirent *__real_readdir(DIR *dir);
 ssize_t __real_read(int fd, void *buf, size_t size);
 ssize_t __real_write(int fd, const void *buf, size_t size);
 int __real_close(int fd);
@@ -76,6 +79,8 @@ int __wrap_lstat64(const char *path, struct stat *st);
 int __wrap_access(const char *path, int mode);
 ssize_t __wrap_readlink(const char *path, char *buf, size_t size);
 DIR *__wrap_opendir(const char *path);
+struct dirent *__wrap_readdir(DIR *dir);
+struct dirent *__wrap_readdir64(DIR *dir);
 ssize_t __wrap_read(int fd, void *buf, size_t size);
 ssize_t __wrap_write(int fd, const void *buf, size_t size);
 int __wrap_close(int fd);
@@ -374,7 +379,19 @@ DIR *__wrap_opendir(const char *path)
     char buf[PATH_MAX];
 
     if (fault_take("opendir", path)) return NULL;
+    snprintf(opened, sizeof(opened), "%s", path);
     return __real_opendir(where(path, buf));
+}
+
+struct dirent *__wrap_readdir(DIR *dir)
+{
+    if (fault_take("readdir", opened)) return NULL;
+    return __real_readdir(dir);
+}
+
+struct dirent *__wrap_readdir64(DIR *dir)
+{
+    return __wrap_readdir(dir);
 }
 
 int __wrap_stat(const char *path, struct stat *st)

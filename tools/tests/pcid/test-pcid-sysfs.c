@@ -123,6 +123,8 @@ static void ls_fails(void)
     start(true);
     fault_inject("opendir", "devices", EACCES, 0, 1);
     FAILS(FAILED, EACCES, DO(LS, NULL), "no permission for devices");
+    fault_inject("readdir", "devices", EIO, 3, 1);
+    FAILS(FAILED, EIO, DO(LS, NULL), "what is in it cannot all be read");
     fault_inject("opendir", "pciback", EIO, 0, 1);
     FAILS(FAILED, EIO,
           DO(LS, NULL, .dir = LIBXL__HOSTPCI_DIR_PCIBACK_DRIVER),
