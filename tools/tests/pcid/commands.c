@@ -85,7 +85,7 @@ static void perhaps_step(const char *op, const char *what)
     static const char *const others[] = {
         "open", "lstat", "access", "readlink", "opendir", "read", "mkdir",
         "xenevtchn", "xengnt", "libxenvchan_read", "fork", "xs_open",
-        "unlink", "rename", "libxl__ev_fd_register",
+        "unlink", "rename", "libxl__ev_fd_register", "pipe",
     };
     int i;
 

@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -444,6 +445,19 @@ static int handle_close(struct xengntdev_handle *h)
     standin_eventfd_close(h->fd);
     free(h);
     return 0;
+}
+
+int evtchn_fds(int domid)
+{
+    struct xengntdev_handle *h;
+    xenevtchn_handle *xce;
+    int n = 0;
+
+    for (h = handles; h; h = h->next)
+        n += h->domid == domid && fcntl(h->fd, F_GETFD) >= 0;
+    for (xce = open_channels; xce; xce = xce->next)
+        n += xce->domid == domid && fcntl(xce->fd, F_GETFD) >= 0;
+    return n;
 }
 
 /* The pages go first, as their notification needs the event channel. */

@@ -496,6 +496,15 @@ void files_child_ended(pid_t pid)
             waiters[i].pid = 0;
 }
 
+int files_open(void)
+{
+    int fd, n = 0;
+
+    for (fd = 0; fd < FDS_MAX; fd++)
+        n += fd_process[fd] != 0;
+    return n;
+}
+
 void files_kill(int process)
 {
     int fd;
@@ -527,12 +536,34 @@ int __wrap_flock(int fd, int operation)
     }
 }
 
+/* A pipe for what a child process has to say.  That for signals, which does
+ * not block, is none. */
+static bool is_pipe(int fd)
+{
+    struct stat st;
+
+    return !fstat(fd, &st) && S_ISFIFO(st.st_mode) &&
+        !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
 ssize_t __wrap_read(int fd, void *buf, size_t size)
 {
     const char *path = fd >= 0 && fd < FDS_MAX ? fd_path[fd] : NULL;
 
     if (path && fault_take("read", path)) return -1;
+    if (!path && is_pipe(fd) && fault_take("pipe_read", "")) return -1;
     return __real_read(fd, buf, size);
+}
+
+static ssize_t write_pipe(int fd, const void *buf, size_t size)
+{
+    int fault = fault_take("pipe_write", "");
+
+    if (fault == FAULT_LOST) return size;
+    if (fault == FAULT_SHORT || fault == FAULT_OTHER)
+        return __real_write(fd, "{}", fault == FAULT_SHORT ? 1 : 2) > 0 ?
+            size : -1;
+    return __real_write(fd, buf, size);
 }
 
 ssize_t __wrap_write(int fd, const void *buf, size_t size)
@@ -541,6 +572,7 @@ ssize_t __wrap_write(int fd, const void *buf, size_t size)
     char value[64];
     int err;
 
+    if (!path && is_pipe(fd)) return write_pipe(fd, buf, size);
     if (!path) return __real_write(fd, buf, size);
 
     snprintf(value, sizeof(value), "%.*s", (int)size, (const char *)buf);

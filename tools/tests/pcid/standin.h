@@ -61,7 +61,10 @@ void standin_eventfd_close(int fd);
  */
 #define FAULT_BLOCK (-1) /* sysfs, write: does not return until released */
 #define FAULT_DIE   (-2) /* sysfs, write: the process dies */
-#define FAULT_SHORT (-3) /* vchan, read and write: one byte at a time */
+#define FAULT_SHORT (-3) /* vchan, read and write: one byte at a time;
+                          * "pipe_write": only one arrives */
+#define FAULT_LOST  (-4) /* "pipe_write": nothing arrives, */
+#define FAULT_OTHER (-5) /* or an empty object */
 
 /* The operation fails with errnoval `times' times, after it has worked `skip'
  * times, if `match' is part of `what'.  Returns a number for the fault. */
@@ -96,6 +99,9 @@ void fault_wake_clear(void);
 /* How many there are; to see that none is left. */
 int evtchn_count(void);
 int grant_count(void);
+/* How many of a domain's file descriptors for them this process has: a child
+ * process has those of its parent. */
+int evtchn_fds(int domid);
 /* What the kernel does with those of a process that is killed */
 void evtchn_kill(int process);
 
@@ -186,6 +192,8 @@ int sysfs_accesses(int domid);
 
 /* Called by who waits for another's lock; to return when it may be free. */
 extern void (*files_lock_wait)(void);
+/* How many of them this process has open: see evtchn_fds. */
+int files_open(void);
 /* Processes that wait for a lock that another has */
 int files_waiting(void);
 /* A process that has ended waits no longer. */

@@ -972,6 +972,77 @@ static void worker_dies(void)
     end();
 }
 
+/* A process that ended as it should, but did not say how that went */
+static void worker_says_nothing(void)
+{
+    static const struct {
+        const char *what, *op;
+        int fault;
+    } t[] = {
+        { "nothing is there", "pipe_write", FAULT_LOST },
+        { "it is cut", "pipe_write", FAULT_SHORT },
+        { "it is no reply", "pipe_write", FAULT_OTHER },
+        { "it cannot be read", "pipe_read", EIO },
+    };
+    raw_peer peer;
+    const char *reply;
+    int i;
+
+    start();
+    if (!link_up(&peer, "a")) return;
+    for (i = 0; i < ARRAY_SIZE(t); i++) {
+        int fault = fault_inject("write", "reset", FAULT_BLOCK, 0, 1);
+
+        raw_send(&peer, CMD("reset", SBDF(NIC), "1"));
+        raw_send(&peer, CMD("reset", SBDF(NIC), "2"));
+        world_settle();
+        fault_inject(t[i].op, "", t[i].fault, 0, 1);
+        fault_release(fault);
+        reply = raw_recv(&peer, 0);
+        has_str(reply, "\"class\":\"OperationFailed\"", "%s: is answered",
+                t[i].what);
+        has_str(reply, "left no valid result", "%s: with the reason",
+                t[i].what);
+        has_str(reply, "\"id\":1}", "%s: with its id", t[i].what);
+        is_str(raw_recv(&peer, 0), RETURN("{}", "2"),
+               "%s: what waits for the same device is done", t[i].what);
+        faults_clear();
+    }
+    raw_close(&peer);
+    end();
+}
+
+static pid_t server_pid;
+
+static void look_what_is_open(const char *op, const char *what)
+{
+    if (getpid() != server_pid && !strcmp(op, "write") &&
+        !strcmp(what, "devices/" NIC "/reset"))
+        standin_crime("%d fds of channels, %d of files", evtchn_fds(OWNER),
+                      files_open());
+}
+
+/* The kernel may keep it for good.  Clients are to notice when the server
+ * goes, nonetheless, and another is to take the lock. */
+static void worker_keeps_nothing(void)
+{
+    raw_peer peer;
+
+    start();
+    if (!link_up(&peer, "a")) return;
+    ok(evtchn_fds(OWNER) >= 2 && files_open() == 1,
+       "the server has a channel and the lock");
+    server_pid = getpid();
+    standin_step = look_what_is_open;
+    is_str(ask(&peer, CMD("reset", SBDF(NIC), "1")), RETURN("{}", "1"),
+           "a process is started");
+    standin_step = NULL;
+    is_str(standin_crimes(), "0 fds of channels, 0 of files",
+           "which has neither");
+    raw_close(&peer);
+    end();
+}
+
 static void long_error_text(void)
 {
     raw_peer peer;
@@ -1286,6 +1357,27 @@ static void wiped_under_its_feet(void)
            "who asks again can connect");
     raw_close(&next);
     raw_close(&peer);
+    end();
+}
+
+/* An error is no sign of that. */
+static void cannot_see_its_directory(void)
+{
+    raw_peer waiting;
+    int fault;
+
+    start();
+    raw_ask(&waiting, 0, OWNER, "b");
+    world_settle();
+    fault = fault_inject("xs_read", BASE, EIO, 0, 1);
+    store_put(BASE, "x");
+    world_settle();
+    is_int(fault_hits(fault), 1, "it has looked");
+    ok(!strstr(world_log(), "has been removed"), "it says nothing");
+    is_str(store_get(BASE), "x", "it leaves the directory as it is");
+    ok(raw_open(&waiting, OWNER), "what was offered is there");
+    has_str(raw_recv(&waiting, 0), "{\"pcid\"", "and greets");
+    raw_close(&waiting);
     end();
 }
 
@@ -1875,6 +1967,8 @@ int main(void)
     working_limit();
     client_vanishes();
     worker_dies();
+    worker_says_nothing();
+    worker_keeps_nothing();
     long_error_text();
     no_message();
     too_long();
@@ -1887,6 +1981,7 @@ int main(void)
     stops_in_good_order();
     starts_anew();
     wiped_under_its_feet();
+    cannot_see_its_directory();
     only_one();
     cannot_start();
     xenstore_is_busy();
