@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # topologies: direct loopback hwdom
+# make check: direct hwdom, without and with an owner; in loopback it is that of hwdom
 #
 # pci-assignable-list, -add and -remove: what they print, their exit status, and what
 # they do to the device. One transcript for all topologies; it was written with

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# make check: hwdom, where an address goes furthest; who parses it is the same
 #
 # Addresses of PCI devices as people type them, and other arguments of xl's PCI commands:
 # each good form is the device that it names, each bad one is refused with a message, by

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2015,SC2048,SC2154
 # topologies: loopback hwdom
+# make check: hwdom, where the owner is another domain; the daemon is the same in loopback
 # time limit: 900
 #
 # A device hangs in the kernel while xl pcid is stopped, killed or restarted: the daemon
