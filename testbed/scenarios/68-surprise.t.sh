@@ -78,6 +78,7 @@ ok "destroyed: a guest with two devices" guest_start first "pci = [ '$EDU_BDF', 
 uses_edu "destroyed" first
 ok "destroyed: it is pulled out" pull
 in_time "destroyed: destroy" xl destroy first
+like "destroyed: destroy says that it is gone" "$output" "$GONE"
 fails "destroyed: the guest is gone" xl domid first
 nowhere "destroyed"
 is_free "destroyed: its other device is assignable" "$TESTDEV_BDF"

@@ -687,6 +687,9 @@ static void try_reset(libxl__gc *gc, const libxl__hostpci_request *request,
     do_reset(gc, request, &reset);
     if (reset.class == LIBXL__HOSTPCI_UNSUPPORTED)
         reply->no_reset = true;
+    else if (reset.class == LIBXL__HOSTPCI_NO_DEVICE)
+        reply->reset_failed = GCSPRINTF("PCI device "LIBXL__SBDF_FMT" is gone",
+                                        LIBXL__SBDF_ARG(request->sbdf));
     else if (reset.class)
         reply->reset_failed = reset.desc;
 }
