@@ -79,6 +79,30 @@ static int make_directories(libxl__gc *gc, xs_transaction_t t,
     return rc ?: libxl__xs_writev(gc, t, fe, front);
 }
 
+/* Sets the state of the frontend, which from then on only `writer' can. */
+static int seize_state(libxl__gc *gc, xs_transaction_t t,
+                       const libxl__pci_record *rec, libxl_domid writer,
+                       int state)
+{
+    struct xs_permissions perms[3] = {
+        { .id = writer, .perms = XS_PERM_NONE },
+        { .id = rec->frontend, .perms = XS_PERM_READ },
+        { .id = rec->owner, .perms = XS_PERM_READ },
+    };
+    const char *fe = frontend_path(gc, rec);
+    const char *path = GCSPRINTF("%s/state", fe);
+    int rc;
+
+    rc = libxl__xs_write_checked(gc, t, path, GCSPRINTF("%d", state));
+    if (rc) return rc;
+    if (!xs_set_permissions(CTX->xsh, t, fe, perms, ARRAY_SIZE(perms)) ||
+        !xs_set_permissions(CTX->xsh, t, path, perms, ARRAY_SIZE(perms))) {
+        LOGED(ERROR, rec->domid, "cannot say who may write to %s", fe);
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
 static int write_device(libxl__gc *gc, xs_transaction_t t, const char *be,
                         int n, const libxl_device_pci *pci, const char *state)
 {
@@ -246,6 +270,7 @@ static void ready_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
 static void release_connected(libxl__egc *egc, libxl__ev_devstate *ds,
                               int rc);
 static void release_forced(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
+static void release_let_go(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
 static void close_let_go(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
 static void close_now(libxl__egc *egc, libxl__pci_backend_op *op);
 static void op_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc);
@@ -345,7 +370,8 @@ void libxl__pci_backend_release(libxl__egc *egc, libxl__pci_backend_op *op)
  * been done.  It has if its state is Closing; and since both states are
  * written at once, pciback has then read that before it became connected
  * again.  *gone_r: it has let go.  Otherwise op->asked says whether pciback
- * was ready to be asked.
+ * was ready to be asked.  By force, it is asked on behalf of the guest, which
+ * can say nothing then; op->closed: pciback had no connection to the guest.
  */
 static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op,
                        const libxl__pci_entry *entry, bool force,
@@ -353,7 +379,6 @@ static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op,
 {
     const char *be = libxl__pci_backend_path(gc, op->rec), *there;
     const char *be_state = GCSPRINTF("%s/state", be);
-    char *reconfiguring = GCSPRINTF("%d", XenbusStateReconfiguring);
     int first = entry ? libxl__pci_record_index(op->rec, entry) : 0;
     int end = entry ? first + 1 : libxl__pci_record_exported(op->rec);
     xs_transaction_t t = XBT_NULL;
@@ -385,6 +410,7 @@ static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op,
         } else if (!force) {
             goto out;
         }
+        op->closed = state == XenbusStateClosed;
 
         for (n = first; n < end; n++) {
             rc = libxl__xs_write_checked(gc, t,
@@ -392,12 +418,12 @@ static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op,
                 GCSPRINTF("%d", XenbusStateClosing));
             if (rc) goto out;
         }
-        rc = libxl__xs_write_checked(gc, t, be_state, reconfiguring);
+        rc = libxl__xs_write_checked(gc, t, be_state,
+            GCSPRINTF("%d", XenbusStateReconfiguring));
         if (rc) goto out;
         if (force) {
-            rc = libxl__xs_write_checked(gc, t,
-                GCSPRINTF("%s/state", frontend_path(gc, op->rec)),
-                reconfiguring);
+            rc = seize_state(gc, t, op->rec, LIBXL_TOOLSTACK_DOMID,
+                             XenbusStateReconfiguring);
             if (rc) goto out;
         }
         op->asked = true;
@@ -443,20 +469,45 @@ static void release_connected(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
     op_waited(egc, ds, rc); /* must be last */
 }
 
+/*
+ * If a frontend is in no state that there is, the kernel takes its backend
+ * from pciback, which lets go of all devices, and sets be=Closed: nobody is
+ * left to answer.
+ */
+static int release_closed(libxl__gc *gc, libxl__pci_backend_op *op)
+{
+    int rc = seize_state(gc, XBT_NULL, op->rec, op->rec->frontend,
+                         XenbusStateClosed);
+
+    return rc ?: libxl__xs_write_checked(gc, XBT_NULL,
+        GCSPRINTF("%s/state", libxl__pci_backend_path(gc, op->rec)),
+        GCSPRINTF("%d", XenbusStateClosed));
+}
+
 static void release_forced(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
 {
     libxl__pci_backend_op *op = CONTAINER_OF(ds, *op, ds);
     STATE_AO_GC(op->ao);
 
+    if (rc == ERROR_TIMEDOUT && op->closed) {
+        op_done(egc, op, release_closed(gc, op)); /* must be last */
+        return;
+    }
     if (!rc)
-        rc = libxl__xs_write_checked(gc, XBT_NULL,
-            GCSPRINTF("%s/state", frontend_path(gc, op->rec)),
-            GCSPRINTF("%d", XenbusStateConnected));
+        rc = seize_state(gc, XBT_NULL, op->rec, op->rec->frontend,
+                         XenbusStateConnected);
     if (rc) {
         op_waited(egc, ds, rc); /* must be last */
         return;
     }
-    op_wait(egc, op, XenbusStateConnected, op_waited); /* must be last */
+    op_wait(egc, op, XenbusStateConnected,
+            release_let_go); /* must be last */
+}
+
+/* The guest may be in another state at once, which pciback then is in, too. */
+static void release_let_go(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
+{
+    op_waited(egc, ds, rc == ERROR_TIMEDOUT ? 0 : rc); /* must be last */
 }
 
 /* Whether the guest can react */

@@ -67,7 +67,8 @@ _hidden int libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
  * libxl__pci_backend_ready:    until pciback is done with what it was told.
  * libxl__pci_backend_release:  asks pciback to let go of a device, and waits
  *     until it has.  With `force', and a guest that does not take part, the
- *     toolstack sets the state of the frontend.
+ *     toolstack sets the state of the frontend, and the guest cannot, until
+ *     pciback has answered.
  * libxl__pci_backend_close:    makes pciback let go of all devices, whatever
  *     the guest does.  A guest that runs is asked first.
  *     All three: Idle -> Active; may call callback before they return.
@@ -95,7 +96,7 @@ struct libxl__pci_backend_op {
     /* private */
     libxl__ev_devstate ds;
     struct timeval deadline;
-    bool asked;
+    bool asked, closed;
 };
 
 _hidden void libxl__pci_backend_init(libxl__pci_backend_op *op);
