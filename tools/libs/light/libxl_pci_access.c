@@ -15,8 +15,8 @@
 static int ports_permission(libxl__gc *gc, libxl_domid domid,
                             const libxl__hostpci_resource *res, bool allow)
 {
-    return xc_domain_ioport_permission(CTX->xch, domid, res->start,
-                                       res->end - res->start + 1, allow);
+    return libxl__arch_ioport_permission(gc, domid, res->start,
+                                         res->end - res->start + 1, allow);
 }
 
 static int memory_permission(libxl__gc *gc, libxl_domid domid,
