@@ -184,8 +184,9 @@ int libxl_pci_owner_set(libxl_ctx *ctx, libxl_domid owner)
 
     rc = libxl_domain_info(ctx, NULL, owner);
     if (rc) {
-        LOG(ERROR, "domain %u cannot own the PCI devices: there is no such"
-            " domain", owner);
+        LOG(ERROR, "domain %u cannot own the PCI devices: %s", owner,
+            rc == ERROR_DOMAIN_NOTFOUND ? "there is no such domain" :
+            "the hypervisor does not tell whether it exists");
         goto out;
     }
 

@@ -797,10 +797,9 @@ void libxl__ev_pcilock_lock(libxl__egc *egc, libxl__ev_pcilock *lock)
     int rc;
 
     rc = libxl_domain_info(CTX, NULL, lock->domid);
-    if (rc) {
+    if (rc == ERROR_DOMAIN_NOTFOUND)
         LOGD(ERROR, lock->domid, "there is no such domain");
-        goto out;
-    }
+    if (rc) goto out;
     rc = libxl__ev_time_register_rel(ao, &lock->deadline, pcilock_deadline,
                                      PCILOCK_MS);
     if (rc) goto out;
