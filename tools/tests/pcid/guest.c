@@ -100,6 +100,15 @@ void host_end(void)
     world_reset();
 }
 
+void guest_set_type(int domid, const char *type)
+{
+    char path[64];
+
+    sprintf(path, "/libxl/%d/type", domid);
+    store_put(path, type);
+    xc_set_flags(domid, strcmp(type, "pv") ? XEN_DOMINF_hvm_guest : 0);
+}
+
 void guest_add(int domid, pcifront_mood mood)
 {
     libxl_domain_config config;
@@ -109,8 +118,7 @@ void guest_add(int domid, pcifront_mood mood)
     xc_add_domain(domid, 0);
     sprintf(path, "/local/domain/%d/name", domid);
     store_put(path, "guest");
-    sprintf(path, "/libxl/%d/type", domid);
-    store_put(path, "pv");
+    guest_set_type(domid, "pv");
 
     world_call(host_ctx);
     {

@@ -33,6 +33,8 @@ int host_owner(void);
 
 /* A guest that runs */
 void guest_add(int domid, pcifront_mood mood);
+/* "pv", as it is at first, "pvh" or "hvm" */
+void guest_set_type(int domid, const char *type);
 /* A guest ends: nothing of it is left but what libxl should have removed. */
 void guest_remove(int domid);
 

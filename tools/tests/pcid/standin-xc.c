@@ -307,6 +307,9 @@ int xc_domain_ioport_permission(xc_interface *xch, uint32_t domid,
                                 uint32_t first_port, uint32_t nr_ports,
                                 uint32_t allow_access)
 {
+    if (!arch_x86)
+        return result(allow_access ? "grant" : "revoke", "ports", domid,
+                      ENOSYS);
     return change("ports", domid, PORTS, first_port, nr_ports,
                   allow_access);
 }
@@ -438,6 +441,7 @@ int xc_deassign_device(xc_interface *xch, uint32_t domid,
     return result("deassign", what, domid, errnoval);
 }
 
+#if defined(__i386__) || defined(__x86_64__)
 int xc_get_machine_memory_map(xc_interface *xch, struct e820entry entries[],
                               uint32_t max_entries)
 {
@@ -447,6 +451,7 @@ int xc_get_machine_memory_map(xc_interface *xch, struct e820entry entries[],
     entries[0] = ram;
     return 1;
 }
+#endif
 
 /* As without XSM */
 int xc_flask_sid_to_context(xc_interface *xch, int sid, char *buf,
@@ -462,6 +467,7 @@ int xc_domain_getinfolist(xc_interface *xch, uint32_t first_domain,
     unsigned int n = 0;
     uint32_t domid;
 
+    if (fault_take("getinfolist", "")) return -1;
     for (domid = first_domain; domid < DOMAINS_MAX && n < max_domains;
          domid++) {
         if (!is_domain(domid) && domid != standin_domid)

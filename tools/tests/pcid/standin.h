@@ -6,6 +6,7 @@
  *   standin-evtchn.c     libxenevtchn, libxengnttab; libxenvchan on top of
  *                        them is the real one
  *   standin-xenstore.c   libxenstore, with permissions, watches, transactions
+ *   standin-arch.c       what of libxl depends on the architecture
  *   standin-xc.c         the few functions of libxenctrl that are needed,
  *                        with what Xen keeps of domains and devices
  *   standin-sysfs.c      files of the PCI bus and of pciback, and those that
@@ -156,6 +157,17 @@ int xc_device_domain(const char *sbdf);
 bool xc_may_page(int domid, unsigned long page);
 /* All that a domain may use, in words; "" if nothing */
 const char *xc_rights(int domid);
+
+/*
+ * The architecture
+ */
+
+/* Whether there are I/O ports and GSIs, as on x86.  There this can be cleared,
+ * to see what libxl does where there are none; and set again. */
+extern bool arch_x86;
+/* Without what does not exist then, of calls, a line each, or of rights, as
+ * xc_rights() has them */
+const char *here(const char *all);
 
 /*
  * sysfs

@@ -689,9 +689,17 @@ static void owner_set_and_clear(void)
     is_int(libxl_pci_owner_set(ctx, 3), 0, "set");
     libxl_pci_owner_get(ctx, &got);
     is_int(got, 3, "is set");
-    ok(libxl_pci_owner_set(ctx, 9), "a domain that does not exist");
+    is_int(libxl_pci_owner_set(ctx, 9), ERROR_DOMAIN_NOTFOUND,
+           "a domain that does not exist");
+    has_str(world_log(), "there is no such domain", "it says so");
     libxl_pci_owner_get(ctx, &got);
     is_int(got, 3, "changes nothing");
+    world_log_clear();
+    fault_inject("getinfolist", "", EPERM, 0, 1);
+    is_int(libxl_pci_owner_set(ctx, 3), ERROR_FAIL,
+           "the hypervisor does not say whether it exists");
+    has_str(world_log(), "does not tell whether it exists", "it says that");
+    ok(!strstr(world_log(), "no such domain"), "and nothing else");
     is_int(libxl_pci_owner_set(ctx, 0), ERROR_INVAL, "its own domain");
     has_str(world_log(), "xl pcid does not run in it", "it says why not");
     store_put("/local/domain/0/data/pcid", "");

@@ -110,11 +110,12 @@ static void attaches_and_detaches(void)
     is_int(pciback_guest(DEV1), G1, "%s: pciback has it for the guest", T);
     is_int(xc_device_domain(DEV1), G1, "%s: it is assigned", T);
     is_str(xc_rights(G1),
-           "pages feb00-feb1f, ports c000-c03f, irq 10-10, pirq 10-10",
+           here("pages feb00-feb1f, ports c000-c03f, irq 10-10, pirq 10-10"),
            "%s: the guest's rights", T);
     if (t == HWDOM)
         is_str(xc_rights(0),
-               "pages feb00-feb1f, ports c000-c03f, irq 10-10, pirq 10-10",
+               here("pages feb00-feb1f, ports c000-c03f,"
+                    " irq 10-10, pirq 10-10"),
                "%s: lent to domain 0", T);
     ok(!is_assignable(DEV1), "%s: not assignable", T);
     ok(is_assignable(DEV2), "%s: another one still is", T);
@@ -323,11 +324,66 @@ static void refused(void)
     is_free(DEV2, "after that");
     ok(now(do_detach, g1_dev2), "%s: detach what it has not", T);
     is_free(DEV2, "after that");
+
+    world_log_clear();
+    ok(now(do_detach, nobody), "%s: detach: no domain", T);
+    has_str(world_log(), "there is no such domain", "%s: it says so", T);
+    world_log_clear();
+    fault_inject("getinfolist", "", EPERM, 0, 100);
+    ok(now(do_detach, g1_dev1), "%s: detach: not told of domains", T);
+    faults_clear();
+    ok(!strstr(world_log(), "no such domain"), "%s: it does not say so", T);
+    is_int(owner_of(DEV1), G1, "%s: it stays", T);
+
     if (t == HWDOM) {
         nobody.domid = HWDOM_DOMID;
         ok(now(do_attach, nobody), "%s: the owner itself", T);
         is_free(DEV2, "after that");
     }
+}
+
+/* A guest without a device model gets devices of any owner. */
+static void types(void)
+{
+    three_assignable();
+    guest_set_type(G1, "pvh");
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach to a PVH guest", T);
+    is_int(xc_device_domain(DEV1), G1, "%s: PVH: it is assigned", T);
+    has_str(xc_rights(G1), "pages feb00-feb1f", "%s: PVH: its rights", T);
+    is_int(guest_devices(G1), 1, "%s: PVH: it has one", T);
+    is_int(now(do_detach, g1_dev1), 0, "%s: PVH: detach", T);
+    is_free(DEV1, "after that");
+    is_str(xc_rights(G1), "", "%s: PVH: no rights", T);
+
+    if (t != HWDOM) return;
+    guest_set_type(G2, "hvm");
+    is_int(now(do_attach, g2_dev1), ERROR_NI, "%s: HVM: refused", T);
+    has_str(world_log(), "the device model of an HVM guest cannot reach the"
+            " PCI devices of domain 3", "%s: HVM: it says why", T);
+    is_free(DEV1, "after that");
+    is_str(xc_rights(G2), "", "%s: HVM: no rights", T);
+}
+
+static void at_creation(void)
+{
+    libxl_domid owner = 0;
+
+    host_start(HWDOM);
+    world_call(host_ctx);
+    {
+        GC_INIT(host_ctx);
+
+        is_int(libxl__pci_owner_check(gc, G1, LIBXL_DOMAIN_TYPE_PV, &owner),
+               0, "at creation: PV");
+        is_int(owner, HWDOM_DOMID, "at creation: of the owner");
+        is_int(libxl__pci_owner_check(gc, G1, LIBXL_DOMAIN_TYPE_PVH, &owner),
+               0, "at creation: PVH");
+        is_int(libxl__pci_owner_check(gc, G1, LIBXL_DOMAIN_TYPE_HVM, &owner),
+               ERROR_NI, "at creation: HVM");
+        GC_FREE;
+    }
+    world_return();
+    host_end();
 }
 
 /*
@@ -1016,6 +1072,18 @@ static void each_topology(void (*test)(void))
     }
 }
 
+/* Where there are neither ports nor GSIs, all of it is about memory. */
+static void without_ports(void)
+{
+    const bool x86 = arch_x86;
+
+    arch_x86 = false;
+    each_topology(attaches_and_detaches);
+    each_topology(several);
+    each_topology(ends);
+    arch_x86 = x86;
+}
+
 int main(void)
 {
     each_topology(attaches_and_detaches);
@@ -1027,6 +1095,8 @@ int main(void)
     each_topology(in_another_segment);
     each_topology(seizes);
     each_topology(refused);
+    each_topology(types);
+    at_creation();
     each_topology(does_not_let_go);
     each_topology(is_forced);
     each_topology(no_frontend);
@@ -1052,6 +1122,7 @@ int main(void)
     no_record_but_rubbish();
     no_record_at_the_end();
     rubbish();
+    without_ports();
     each_step_fails();
     return tap_done();
 }
