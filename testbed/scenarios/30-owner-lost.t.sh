@@ -120,6 +120,7 @@ fails "xl pci-owner takes no domain that does not exist" xl pci-owner 999
 is "the designation is as it was" "$(xl pci-owner | cut -d' ' -f1)" "$OWNER"
 
 xenstore-write /libxl/pcid/domid 999
+is "a domain that does not exist" "$(xl pci-owner)" "999 (no such domain)"
 each_fails "no such domain" 999 "$not_running"
 
 xenstore-write /libxl/pcid/domid nonsense

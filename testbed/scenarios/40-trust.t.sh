@@ -67,6 +67,12 @@ like "for want of permission" "$output" EACCES
 fails "nor read who is" guest_run evil xenstore-read /libxl/pcid/domid
 is "the designation is as it was" "$(xl pci-owner)" "$OWNER_IS"
 
+# A domain whose name cannot be read is still one.
+xenstore-rm "/local/domain/$OWNER/name"
+is "a name that is not known" "$(xl pci-owner)" "$OWNER (name not known)"
+xenstore-write "/local/domain/$OWNER/name" "${OWNER_IS#* }"
+is "it is known again" "$(xl pci-owner)" "$OWNER_IS"
+
 # --- A guest that asks ---
 
 fails "a guest cannot ask in its own name" guest_run evil strace xenstore-write "$server/$evil/x" requested
@@ -97,6 +103,7 @@ ok "one of two clients is served" xl pci-assignable-list
 
 fails "a second daemon in the same domain refuses" owner timeout 20 xl pcid -F
 like "and says why" "$output" 'xl pcid runs in this domain already'
+unlike "and nothing of CPUs, which the owner need not be told of" "$output" 'number of cpus'
 ok "the first is not disturbed" xl pci-assignable-list
 
 if [ "$TOPOLOGY" = hwdom ]; then

@@ -183,12 +183,13 @@ int libxl_pci_owner_set(libxl_ctx *ctx, libxl_domid owner)
     int rc;
 
     rc = libxl_domain_info(ctx, NULL, owner);
-    if (rc) {
-        LOG(ERROR, "domain %u cannot own the PCI devices: %s", owner,
-            rc == ERROR_DOMAIN_NOTFOUND ? "there is no such domain" :
-            "the hypervisor does not tell whether it exists");
-        goto out;
-    }
+    if (rc == ERROR_DOMAIN_NOTFOUND)
+        LOG(ERROR, "domain %u cannot own the PCI devices: there is no such"
+            " domain", owner);
+    else if (rc)
+        LOG(ERROR, "domain %u cannot own the PCI devices: the hypervisor does"
+            " not tell whether it exists", owner);
+    if (rc) goto out;
 
     rc = check_served(gc, owner);
     if (rc) goto out;
