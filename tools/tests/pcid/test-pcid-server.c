@@ -1731,12 +1731,15 @@ static void shared(void)
     ask(&peer, LEND(FREE, "2"));
     hypercalls();
     is_str(ask(&peer, TAKE_BACK(NIC, "3")), TAKEN("3"), "one is taken back");
-    is_str(hypercalls(), here("revoke pages febc0+20 0\n"
-                              "revoke ports c000+40 0\nrevoke pages feb80+40 0\n"),
+    is_str(hypercalls(),
+           here("revoke pages febc0+20 0\n"
+                "revoke ports c000+40 0\nrevoke pages feb80+40 0\n"),
            "but not the interrupt, which the other has, too");
     is_str(ask(&peer, TAKE_BACK(FREE, "4")), TAKEN("4"), "the other, too");
-    is_str(hypercalls(), here("revoke pages fe000+1 0\nrevoke pirq b+1 0\n"
-                              "revoke irq b+1 0\n"), "with the interrupt");
+    is_str(hypercalls(),
+           here("revoke pages fe000+1 0\nrevoke pirq b+1 0\n"
+                "revoke irq b+1 0\n"),
+           "with the interrupt");
     raw_close(&peer);
     end();
 }
@@ -1762,18 +1765,22 @@ static void lends_to_another_domain(void)
     ask(&other, CMD("assign", SBDF(NIC), "0"));
     hypercalls();
     has_str(ask(&other, LEND(NIC, "1")), GSI_11, "it is lent");
-    is_str(hypercalls(), here("grant pages febc0+20 0x5\n"
-                              "grant ports c000+40 0x5\ngrant pages feb80+40 0x5\n"
-                              "grant pirq b+1 0x5\ngrant irq b+1 0x5\n"), "to that domain");
+    is_str(hypercalls(),
+           here("grant pages febc0+20 0x5\n"
+                "grant ports c000+40 0x5\ngrant pages feb80+40 0x5\n"
+                "grant pirq b+1 0x5\ngrant irq b+1 0x5\n"),
+           "to that domain");
     ok(store_get(OTHER_LENT), "that is recorded");
     is_str(store_get(NIC_LENT), NULL, "and nothing for domain 0");
     is_str(ask(&peer, TAKE_BACK(NIC, "1")), TAKEN("1"),
            "domain 0 has nothing to give back");
     is_str(hypercalls(), "", "and takes nothing from the other");
     is_str(ask(&other, TAKE_BACK(NIC, "2")), TAKEN("2"), "taken back");
-    is_str(hypercalls(), here("revoke pages febc0+20 0x5\n"
-                              "revoke ports c000+40 0x5\nrevoke pages feb80+40 0x5\n"
-                              "revoke pirq b+1 0x5\nrevoke irq b+1 0x5\n"), "from that domain");
+    is_str(hypercalls(),
+           here("revoke pages febc0+20 0x5\n"
+                "revoke ports c000+40 0x5\nrevoke pages feb80+40 0x5\n"
+                "revoke pirq b+1 0x5\nrevoke irq b+1 0x5\n"),
+           "from that domain");
     is_str(store_get(OTHER_LENT), NULL, "the record is gone");
     raw_close(&peer);
     raw_close(&other);
@@ -1873,13 +1880,17 @@ static void shares_a_page(void)
     sysfs_put("devices/" FREE "/irq", "7\n");
     ask(&peer, LEND(NIC, "1"));
     ask(&peer, LEND(FREE, "2"));
-    is_str(hypercalls(), here("grant pages fe000+1 0\ngrant ports c000+20 0\n"
-                              "grant pirq b+1 0\ngrant irq b+1 0\n"
-                              "grant pages fe000+1 0\ngrant ports c020+20 0\n"
-                              "grant pirq 7+1 0\ngrant irq 7+1 0\n"), "both are lent");
+    is_str(hypercalls(),
+           here("grant pages fe000+1 0\ngrant ports c000+20 0\n"
+                "grant pirq b+1 0\ngrant irq b+1 0\n"
+                "grant pages fe000+1 0\ngrant ports c020+20 0\n"
+                "grant pirq 7+1 0\ngrant irq 7+1 0\n"),
+           "both are lent");
     is_str(ask(&peer, TAKE_BACK(NIC, "3")), TAKEN("3"), "one is taken back");
-    is_str(hypercalls(), here("revoke ports c000+20 0\nrevoke pirq b+1 0\n"
-                              "revoke irq b+1 0\n"), "but not the page, which the other has");
+    is_str(hypercalls(),
+           here("revoke ports c000+20 0\nrevoke pirq b+1 0\n"
+                "revoke irq b+1 0\n"),
+           "but not the page, which the other has");
     is_str(ask(&peer, TAKE_BACK(FREE, "4")), TAKEN("4"), "the other, too");
     is_str(hypercalls(),
            here("revoke pages fe000+1 0\nrevoke ports c020+20 0\n"
