@@ -317,7 +317,7 @@ static bool op_idle(libxl__gc *gc, const libxl__pci_backend_op *op)
         !libxl__pci_backend_answers(gc, op->rec);
 }
 
-/* Waits for pciback to be connected, which it mostly is: that takes no watch. */
+/* Waits for pciback to be connected.  Mostly it is: that takes no watch. */
 static void op_wait_connected(libxl__egc *egc, libxl__pci_backend_op *op,
                               libxl__ev_devstate_callback *callback)
 {
