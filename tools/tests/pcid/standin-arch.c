@@ -19,29 +19,14 @@ bool arch_x86 = true;
 bool arch_x86;
 #endif
 
-int __real_libxl__arch_gsi_grant(libxl__gc *gc, uint32_t domid, uint32_t gsi,
-                                 const char **what_r);
-int __real_libxl__arch_gsi_revoke(libxl__gc *gc, uint32_t domid,
-                                  uint32_t gsi);
-int __real_libxl__arch_pci_gsi(libxl__gc *gc, uint32_t sbdf, uint32_t irq,
-                               uint32_t *gsi_r);
-int __real_libxl__arch_ioport_permission(libxl__gc *gc, uint32_t domid,
-                                         uint32_t first, uint32_t nr,
-                                         bool allow);
-int __real_libxl__arch_memory_is_ram(libxl__gc *gc, uint64_t start,
-                                     uint64_t end, bool *ram_r);
+/* Prototypes as libxl has them, so that the compiler sees what differs */
+#define STANDS_IN(name) __typeof__(name) __real_##name, __wrap_##name
 
-int __wrap_libxl__arch_gsi_grant(libxl__gc *gc, uint32_t domid, uint32_t gsi,
-                                 const char **what_r);
-int __wrap_libxl__arch_gsi_revoke(libxl__gc *gc, uint32_t domid,
-                                  uint32_t gsi);
-int __wrap_libxl__arch_pci_gsi(libxl__gc *gc, uint32_t sbdf, uint32_t irq,
-                               uint32_t *gsi_r);
-int __wrap_libxl__arch_ioport_permission(libxl__gc *gc, uint32_t domid,
-                                         uint32_t first, uint32_t nr,
-                                         bool allow);
-int __wrap_libxl__arch_memory_is_ram(libxl__gc *gc, uint64_t start,
-                                     uint64_t end, bool *ram_r);
+STANDS_IN(libxl__arch_gsi_grant);
+STANDS_IN(libxl__arch_gsi_revoke);
+STANDS_IN(libxl__arch_pci_gsi);
+STANDS_IN(libxl__arch_ioport_permission);
+STANDS_IN(libxl__arch_memory_is_ram);
 
 /* What differs is libxl's, where this is another architecture, to see to. */
 static bool real(void)
@@ -54,9 +39,10 @@ static bool real(void)
 }
 
 int __wrap_libxl__arch_gsi_grant(libxl__gc *gc, uint32_t domid, uint32_t gsi,
-                                 const char **what_r)
+                                 bool shared, const char **what_r)
 {
-    return real() ? __real_libxl__arch_gsi_grant(gc, domid, gsi, what_r) : 0;
+    return real() ? __real_libxl__arch_gsi_grant(gc, domid, gsi, shared,
+                                                 what_r) : 0;
 }
 
 int __wrap_libxl__arch_gsi_revoke(libxl__gc *gc, uint32_t domid,
