@@ -221,7 +221,8 @@ def check_generated(tap, git, patch, parent, commit):
 # --- Building -----------------------------------------------------------------
 
 # Of ls-tree's lines: what neither the libraries nor xl are built from
-NOT_BUILT = re.compile(r"\t(docs|automation|[A-Z]+(\.md)?)$")
+NOT_BUILT = re.compile(r"\t(docs|automation|[A-Z]+(\.md)?"
+                       r"|tools/(fuzz|flask|tests))$")
 
 
 class Builder:
@@ -232,6 +233,7 @@ class Builder:
     def __init__(self, compiler, tree, unoptimised=False):
         self.compiler, self.jobs = compiler, os.cpu_count() or 1
         self.options = MAKE_OPTIONS[compiler]
+        self.unoptimised = unoptimised
         if unoptimised and UNOPTIMISED not in self.options:
             self.options = self.options + [UNOPTIMISED]
         self.path = os.path.join(WORK, "%s-%s" % (compiler, tree.series))
@@ -259,9 +261,12 @@ class Builder:
         """The file whose presence says that this has passed before, with the
         same files, but for those that no build reads.
         """
-        files = [line for line in self.git.lines("ls-tree", commit)
-                 if not NOT_BUILT.search(line)]
-        key = "3 %s %s %s %s" % (files, self.version, what, self.options)
+        listed = [line for line in self.git.lines("ls-tree", commit)
+                  if not line.endswith("\ttools")]
+        listed += self.git.lines("ls-tree", commit, "tools/")
+        files = [line for line in listed if not NOT_BUILT.search(line)
+                 or "tests" in what and line.endswith("/tests")]
+        key = "4 %s %s %s %s" % (files, self.version, what, self.options)
         return os.path.join(WORK, "passed",
                             hashlib.sha256(key.encode()).hexdigest())
 
@@ -401,9 +406,11 @@ def check_builds(tap, builder, patches, commits, tests):
                                          commit + "~", commit, "--",
                                          PARSER_TESTS):
             what.append("passes libxlu's tests")
-        if builder.compiler == "gcc" and (last or builder.git.lines(
-                "diff-tree", "-r", "--name-only", commit + "~", commit, "--",
-                "tools/libs/uselibs.mk", "tools/libs/light/Makefile")):
+        if builder.compiler == "gcc" and (
+                last or not builder.unoptimised and builder.git.lines(
+                    "diff-tree", "-r", "--name-only", commit + "~", commit,
+                    "--", "tools/libs/uselibs.mk",
+                    "tools/libs/light/Makefile")):
             what.append("links without libxenvchan")
         name = "%s %s with %s" % (patch.name, " and ".join(what),
                                   builder.compiler)
