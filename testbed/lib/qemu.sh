@@ -75,7 +75,7 @@ choose_topology() {
 
 # boot_arguments; the initramfs is "initrd" in the emulator's directory. $policy, if set, is
 # another FLASK policy than the built one, $dom0_memory another size; $daemon=no: without
-# xl pcid.
+# xl pcid; $hardware_dom: the number of a hardware domain that is left to the scenario.
 boot_arguments() {
     local kernel
     kernel=$(cat "$testbed/image/lib/kernel-options")
@@ -86,7 +86,9 @@ boot_arguments() {
     local dom0="$kernel initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant${daemon:+ DAEMON=$daemon}"
     local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''
     case $topology in
-        hwdom) xen="$xen hardware_dom=1" dom0="$dom0 pci=off" ;;
+        hwdom)
+            xen="$xen hardware_dom=${hardware_dom:-1}"
+            dom0="$dom0 pci=off${hardware_dom:+ HARDWARE_DOM=$hardware_dom}" ;;
     esac
     if [ "$variant" = flask ]; then
         # All denials stay in the log, until the scenario's end.

@@ -77,7 +77,9 @@ prepare() {
 
 start_xen_daemons
 uptime_is "Xen's daemons are up"
-if [ "$TOPOLOGY" = hwdom ]; then
+if [ -n "$HARDWARE_DOM" ]; then
+    echo "testbed: the scenario builds the hardware domain"
+elif [ "$TOPOLOGY" = hwdom ]; then
     hwdom_start || die "no hardware domain"
     uptime_is "the hardware domain is up"
 else
