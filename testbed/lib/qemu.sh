@@ -38,6 +38,17 @@ add_nvme() {
     snapshots=
 }
 
+# A network card with MSI-X behind a root port, and one without behind a conventional bridge.
+add_bridges() {
+    # shellcheck disable=SC2054
+    qemu+=(
+        -device pcie-root-port,id=root1,addr=9,chassis=1,slot=1
+        -netdev user,id=n4 -device e1000e,netdev=n4,bus=root1,romfile=
+        -device pci-bridge,id=bridge1,addr=a,chassis_nr=2
+        -netdev user,id=n5 -device e1000,netdev=n5,bus=bridge1,addr=1,romfile=
+    )
+}
+
 # The emulated machine's time is that of the instructions that it has executed, 4 ns each,
 # and while all its processors wait it goes straight to the next timer. So a real machine
 # that is busy, or stands still for a while, makes it no slower against its own time limits:
