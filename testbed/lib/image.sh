@@ -8,7 +8,7 @@
 # out/perl.cpio, out/systemd.cpio   what Dom0 has in scenarios that say "# needs: perl" or
 #                "# needs: systemd": this machine's, with what is written for it
 
-modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 \
+modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 e1000e \
 uio uio_pci_generic scsi_common scsi_mod libata libahci ahci"
 
 # build_helpers PLAIN PATCHED: the testbed's own programs, against the libraries of the
@@ -46,12 +46,10 @@ compile_helpers() {
         gcc $flags -o "$to/ask" "$testbed/src/ask.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/vchan-pipe" "$testbed/src/vchan-pipe.c" $links -lxenvchan &&
         gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl &&
-        gcc $flags -o "$to/take-dom-exc" "$testbed/src/take-dom-exc.c" $links -lxenctrl &&
         gcc $flags -o "$to/xen-says" "$testbed/src/xen-says.c" $links -lxenctrl &&
         gcc $flags -o "$to/renew" "$testbed/src/renew.c" &&
         gcc $flags -o "$to/hostile" "$testbed"/src/hostile*.c $links -lxenvchan -lxenevtchn -lxengnttab -lxenstore &&
-        gcc $flags -o "$to/edu" "$testbed/src/edu.c" &&
-        gcc $flags -shared -fPIC -o "$to/hwdom-flags.so" "$testbed/src/hwdom-flags.c"
+        gcc $flags -o "$to/edu" "$testbed/src/edu.c"
     } || return
     # The patched ones are in /usr/lib.
     use_libraries "$patched"
@@ -148,8 +146,7 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,ask,vchan-pipe,lend-ports,take-dom-exc,xen-says,renew,edu,threads,load,hostile,bench}
-    cp "$build/helpers/hwdom-flags.so" "$root/lib/"
+        "$build"/helpers/{agent,remote,ask,vchan-pipe,lend-ports,xen-says,renew,edu,threads,load,hostile,bench}
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
     cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"
 

@@ -38,6 +38,17 @@ add_nvme() {
     snapshots=
 }
 
+# A network card with MSI-X behind a root port, and one without behind a conventional bridge.
+add_bridges() {
+    # shellcheck disable=SC2054
+    qemu+=(
+        -device pcie-root-port,id=root1,addr=9,chassis=1,slot=1
+        -netdev user,id=n4 -device e1000e,netdev=n4,bus=root1,romfile=
+        -device pci-bridge,id=bridge1,addr=a,chassis_nr=2
+        -netdev user,id=n5 -device e1000,netdev=n5,bus=bridge1,addr=1,romfile=
+    )
+}
+
 # The emulated machine's time is that of the instructions that it has executed, 4 ns each,
 # and while all its processors wait it goes straight to the next timer. So a real machine
 # that is busy, or stands still for a while, makes it no slower against its own time limits:
@@ -75,7 +86,7 @@ choose_topology() {
 
 # boot_arguments; the initramfs is "initrd" in the emulator's directory. $policy, if set, is
 # another FLASK policy than the built one, $dom0_memory another size; $daemon=no: without
-# xl pcid.
+# xl pcid; $hardware_dom: the number of a hardware domain that is left to the scenario.
 boot_arguments() {
     local kernel
     kernel=$(cat "$testbed/image/lib/kernel-options")
@@ -86,7 +97,9 @@ boot_arguments() {
     local dom0="$kernel initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant${daemon:+ DAEMON=$daemon}"
     local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''
     case $topology in
-        hwdom) xen="$xen hardware_dom=1" dom0="$dom0 pci=off" ;;
+        hwdom)
+            xen="$xen hardware_dom=${hardware_dom:-1}"
+            dom0="$dom0 pci=off${hardware_dom:+ HARDWARE_DOM=$hardware_dom}" ;;
     esac
     if [ "$variant" = flask ]; then
         # All denials stay in the log, until the scenario's end.

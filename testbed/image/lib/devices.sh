@@ -7,4 +7,6 @@ export MULTI_BDF0=0000:00:06.0  # virtio network, two functions
 export MULTI_BDF1=0000:00:06.1
 export TESTDEV_BDF=0000:00:07.0 # memory and port BARs, no interrupt
 export NVME_BDF=0000:00:08.0    # MSI-X
+export E1000E_BDF=0000:01:00.0 # network, with MSI-X, behind a root port
+export BRIDGED_BDF=0000:02:01.0 # another e1000, behind a conventional bridge
 export ABSENT_BDF=0000:00:1e.7  # no such device

@@ -77,11 +77,13 @@ prepare() {
 
 start_xen_daemons
 uptime_is "Xen's daemons are up"
-if [ "$TOPOLOGY" = hwdom ]; then
+if [ -n "$HARDWARE_DOM" ]; then
+    echo "testbed: the scenario builds the hardware domain"
+elif [ "$TOPOLOGY" = hwdom ]; then
     hwdom_start || die "no hardware domain"
     uptime_is "the hardware domain is up"
 else
-    load e1000 xen-pciback
+    load e1000 e1000e xen-pciback
 fi
 if [ "$TOPOLOGY" = loopback ] && [ "$DAEMON" != no ]; then
     mkdir -p /etc/default

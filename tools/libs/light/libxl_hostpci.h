@@ -328,6 +328,12 @@ _hidden void libxl__pcid_clients_dispose(libxl__gc *gc);
 _hidden int libxl__pci_owner_get(libxl__gc *gc, libxl_domid *owner_r);
 
 /*
+ * Whether a domain that does not exist yet could be designated:
+ * ERROR_DEVICE_EXISTS if another is, which is then in *other_r.
+ */
+_hidden int libxl__pci_owner_vacant(libxl__gc *gc, libxl_domid *other_r);
+
+/*
  * Designates a domain.  Unless `replace', refuses (ERROR_DEVICE_EXISTS) if
  * another domain, which exists, is designated; that one is then in
  * *other_r.  ERROR_NI: our domain is no toolstack domain.

@@ -66,6 +66,30 @@ int libxl__pci_owner_get(libxl__gc *gc, libxl_domid *owner_r)
     return rc == ERROR_NI ? 0 : rc;
 }
 
+/* ERROR_DEVICE_EXISTS if a domain other than domid is designated */
+static int check_vacant(libxl__gc *gc, xs_transaction_t t, libxl_domid domid,
+                        libxl_domid *other_r)
+{
+    libxl_domid other;
+    int rc;
+
+    *other_r = INVALID_DOMID;
+    rc = read_owner(gc, t, &other);
+    if (rc) return rc;
+
+    if (other == INVALID_DOMID || other == domid ||
+        !xs_is_domain_introduced(CTX->xsh, other))
+        return 0;
+
+    *other_r = other;
+    return ERROR_DEVICE_EXISTS;
+}
+
+int libxl__pci_owner_vacant(libxl__gc *gc, libxl_domid *other_r)
+{
+    return check_vacant(gc, XBT_NULL, INVALID_DOMID, other_r);
+}
+
 int libxl__pci_owner_designate(libxl__gc *gc, libxl_domid domid,
                                bool replace, libxl_domid *other_r)
 {
@@ -81,19 +105,10 @@ int libxl__pci_owner_designate(libxl__gc *gc, libxl_domid domid,
         rc = libxl__xs_transaction_start(gc, &t);
         if (rc) goto out;
 
-        rc = read_owner(gc, t, &other);
-        if (rc == ERROR_INVAL && replace) {
-            other = INVALID_DOMID;
-            rc = 0;
-        }
+        rc = check_vacant(gc, t, domid, &other);
+        if (rc == ERROR_DEVICE_EXISTS && !replace) *other_r = other;
+        if (replace && (rc == ERROR_DEVICE_EXISTS || rc == ERROR_INVAL)) rc = 0;
         if (rc) goto out;
-
-        if (!replace && other != INVALID_DOMID && other != domid &&
-            xs_is_domain_introduced(CTX->xsh, other)) {
-            *other_r = other;
-            rc = ERROR_DEVICE_EXISTS;
-            goto out;
-        }
 
         rc = libxl__xs_write_checked(gc, t, PCID_XS_OWNER,
                                      GCSPRINTF("%u", domid));

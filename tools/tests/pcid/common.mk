@@ -9,7 +9,7 @@ VCHAN := $(XEN_ROOT)/tools/libs/vchan
 LIGHT_OBJS := libxl_vchan.o libxl_pcid.o libxl_pcid_client.o
 LIGHT_OBJS += libxl_pci_linux.o libxl_pci_owner.o libxl_pci_access.o
 LIGHT_OBJS += libxl_hostpci.o libxl_pci_record.o libxl_pci_backend.o
-LIGHT_OBJS += libxl_pci_assignable.o
+LIGHT_OBJS += libxl_pci_assignable.o libxl_hwdom.o
 # What these depend on most, to be watched by the sanitizers too
 BASE_OBJS := libxl_event.o libxl_fork.o libxl_json.o libxl_xshelp.o
 BASE_OBJS += libxl_internal.o flexarray.o
