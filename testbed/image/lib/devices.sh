@@ -7,4 +7,5 @@ export MULTI_BDF0=0000:00:06.0  # virtio network, two functions
 export MULTI_BDF1=0000:00:06.1
 export TESTDEV_BDF=0000:00:07.0 # memory and port BARs, no interrupt
 export NVME_BDF=0000:00:08.0    # MSI-X
+export E1000E_BDF=0000:00:09.0  # network, MSI-X; in machines that can have HVM guests
 export ABSENT_BDF=0000:00:1e.7  # no such device
