@@ -563,6 +563,7 @@ static void stubdom_attach_fails(void)
     fault_inject("grant", "", EPERM, steps, 1);
     is_int(now(do_attach, g1_dev1), 0, "%s: these were all", T);
     is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_free_of_stubdom(DEV1, "detached");
 
     faults_clear();
     fault_inject("assign", DEV1, EIO, 0, 1);
@@ -573,6 +574,7 @@ static void stubdom_attach_fails(void)
     fault_inject("device_add", DEV1, EIO, 0, 2);
     is_int(now(do_attach, g1_dev1), 0, "%s: QEMU refuses at first", T);
     is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_free_of_stubdom(DEV1, "detached");
 
     faults_clear();
     fault_inject("device_add", DEV1, EIO, 0, 100);
