@@ -16,7 +16,11 @@ hvm_disk=16
 
 build_hvm() {
     local sum proxy=$build/xen-patched/tools/vchan/vchan-socket-proxy
-    stubdomain=$(PROXY=$proxy "$top/scripts/stubdomain") || die "no stubdomain for HVM guests"
+    if ! stubdomain=$(PROXY=$proxy "$top/scripts/stubdomain"); then
+        say "WARNING: scenarios with HVM guests cannot be run"
+        rm -f "$out/hvm.cpio" "$out/hvm.sum"
+        return 0
+    fi
     sum=$(cat "$out/image.sum" "$stubdomain/sum" "$testbed/lib/hvm.sh" "$proxy" | sha1sum)
     [ "$sum" != "$(cat "$out/hvm.sum" 2>/dev/null)" ] || return 0
     step hvm "making the image of HVM guests" make_hvm
