@@ -12,7 +12,7 @@ DIR ?= .build/mails
 SECONDS ?= 600
 
 .NOTPARALLEL:
-.PHONY: help deps tree refresh port series check-series unit fuzz build demo \
+.PHONY: help deps stubdomain tree refresh port series check-series unit fuzz build demo \
 	shell scenario bench check check-all deb check-deb clean distclean
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make fuzz          the fuzzers, for long (SECONDS=600 or RUNS=...); coverage'
 	@echo 'make check-series  style, build and unit tests of each patch'
 	@echo 'make series        mails for git send-email (DIR=.build/mails)'
+	@echo 'make stubdomain    kernel and ramdisk of a Linux stubdomain, for HVM guests'
 	@echo "make deb           the distribution's xen packages with the series: .build/deb"
 	@echo "make check-deb     these, with the distribution's own xl and libvirt"
 	@echo 'make port BASE=... move the tree to another Xen; then make refresh'
@@ -64,6 +65,9 @@ unit: tree
 
 fuzz: tree
 	@$(RUN) scripts/stack fuzz $(if $(RUNS),--runs $(RUNS),--seconds $(SECONDS))
+
+stubdomain: deps
+	@$(RUN) scripts/stubdomain
 
 build: tree
 	@$(RUN) testbed/build

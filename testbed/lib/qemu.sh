@@ -49,6 +49,17 @@ add_bridges() {
     )
 }
 
+# A machine that can have HVM guests: with AMD's virtualisation, and room for device models.
+# Xen cannot let the emulated IOMMU use the page tables of such guests.
+add_hvm() {
+    local n
+    for ((n = 0; n < ${#qemu[@]}; n++)); do
+        [ "${qemu[n]}" != -cpu ] || qemu[n+1]=qemu64,+svm,+npt
+        [ "${qemu[n]}" != -m ] || qemu[n+1]=4096
+    done
+    xen_options="$xen_options iommu=no-sharept"
+}
+
 # The emulated machine's time is that of the instructions that it has executed, 4 ns each,
 # and while all its processors wait it goes straight to the next timer. So a real machine
 # that is busy, or stands still for a while, makes it no slower against its own time limits:

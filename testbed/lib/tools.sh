@@ -31,7 +31,7 @@ configure_tree() {
 }
 
 make_tools() {
-    local dir dirs="include libs xl console helpers flask/utils"
+    local dir dirs="include libs xl console helpers flask/utils vchan"
     # xenstored and its clients: one directory before 4.18, two after.
     for dir in xenstore xenstored xs-clients; do
         [ ! -f "$1/tools/$dir/Makefile" ] || dirs="$dirs $dir"

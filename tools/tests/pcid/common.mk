@@ -18,7 +18,7 @@ VCHAN_OBJS := vchan-init.o vchan-io.o
 
 HARNESS_OBJS := tap.o harness.o standin-fault.o standin-evtchn.o
 HARNESS_OBJS += standin-xenstore.o standin-xc.o standin-sysfs.o
-HARNESS_OBJS += standin-pciback.o standin-arch.o
+HARNESS_OBJS += standin-pciback.o standin-arch.o standin-dm.o
 
 # What the stand-ins take the place of where a definition does not do
 WRAP := open open64 fopen fopen64 lstat lstat64 access readlink mkdir
@@ -28,6 +28,7 @@ WRAP += stat stat64 unlink rename flock
 WRAP += munmap libxenvchan_read libxenvchan_write libxl__ev_fd_register
 WRAP += libxl__arch_gsi_grant libxl__arch_gsi_revoke libxl__arch_pci_gsi
 WRAP += libxl__arch_ioport_permission libxl__arch_memory_is_ram
+WRAP += libxl__ev_qmp_send libxl__ev_qmp_dispose
 
 CFLAGS += -I$(PCID_TESTS) -I$(LIGHT) -I$(VCHAN)
 CFLAGS += -include $(XEN_ROOT)/tools/config.h

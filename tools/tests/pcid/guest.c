@@ -66,6 +66,7 @@ void host_start(topology t)
     int i;
 
     world_reset();
+    dm_reset();
     host_topology = t;
     server_created = inline_server;
     world_set_step(inline_server_step, NULL);
@@ -137,10 +138,58 @@ void guest_add(int domid, pcifront_mood mood)
     if (mood != PCIFRONT_NONE) pcifront_set(domid, mood);
 }
 
+void guest_add_hvm(int domid)
+{
+    char path[64];
+
+    guest_add(domid, PCIFRONT_NONE);
+    guest_set_type(domid, "hvm");
+    sprintf(path, "/libxl/%d/dm-version", domid);
+    store_put(path, "qemu_xen");
+}
+
+void guest_add_stubdom(int domid, int stubdom, pcifront_mood mood)
+{
+    char path[64], value[16];
+
+    guest_add_hvm(domid);
+    guest_add(stubdom, mood);
+    sprintf(path, "/local/domain/%d/image/device-model-domid", domid);
+    sprintf(value, "%d", stubdom);
+    store_put(path, value);
+    sprintf(path, "/local/domain/%d/target", stubdom);
+    sprintf(value, "%d", domid);
+    store_put(path, value);
+}
+
+/* Of a stubdomain its guest, of a guest itself */
+static int target_of(int domid)
+{
+    const char *target;
+    char path[64];
+
+    sprintf(path, "/local/domain/%d/target", domid);
+    target = store_get(path);
+    return target ? atoi(target) : domid;
+}
+
+/* Of a guest with a stubdomain that, of another itself */
+static int frontend_of(int domid)
+{
+    const char *stubdom;
+    char path[64];
+
+    sprintf(path, "/local/domain/%d/image/device-model-domid", domid);
+    stubdom = store_get(path);
+    return stubdom ? atoi(stubdom) : domid;
+}
+
 void guest_remove(int domid)
 {
     char path[64];
 
+    dm_end(domid);
+    if (frontend_of(domid) != domid) guest_remove(frontend_of(domid));
     pcifront_set(domid, PCIFRONT_NONE);
     xc_remove_domain(domid);
     store_remove_domain(domid);
@@ -257,8 +306,8 @@ static int destroy(libxl_ctx *ctx, const request *r, bool stop)
 
     if (libxl_domain_info(ctx, NULL, r->domid)) return ERROR_DOMAIN_NOTFOUND;
     if (stop) {
-        pcifront_set(r->domid, PCIFRONT_PAUSED);
-        xc_set_flags(r->domid, XEN_DOMINF_paused);
+        pcifront_set(frontend_of(r->domid), PCIFRONT_PAUSED);
+        xc_set_flags(frontend_of(r->domid), XEN_DOMINF_paused);
     }
     rc = destroy_devices(ctx, r->domid);
     if (!rc) guest_remove(r->domid);
@@ -384,7 +433,7 @@ int whose(const char *sbdf, bool on_its_way, const char **why_r)
             page = devices[i].memory >> 12;
     for (domid = 1; domid < 64; domid++) {
         if (domid == host_owner()) continue;
-        if (xc_may_page(domid, page)) user = domid;
+        if (xc_may_page(domid, page)) user = target_of(domid);
         if (!(xc_domains & (1ULL << domid))) continue;
         if (guest_has(domid, sbdf)) {
             lister = domid;
@@ -395,6 +444,7 @@ int whose(const char *sbdf, bool on_its_way, const char **why_r)
     }
     lent = host_topology == HWDOM && xc_may_page(0, page);
     if (xen == DOMID_IO || xen == host_owner()) xen = -1;
+    if (back != -1) back = target_of(back);
 
     why[0] = '\0';
 #define WRONG(...) \

@@ -35,7 +35,12 @@ int host_owner(void);
 void guest_add(int domid, pcifront_mood mood);
 /* "pv", as it is at first, "pvh" or "hvm" */
 void guest_set_type(int domid, const char *type);
-/* A guest ends: nothing of it is left but what libxl should have removed. */
+/* An HVM guest, with its device model in domain 0, or in a stubdomain with
+ * that number */
+void guest_add_hvm(int domid);
+void guest_add_stubdom(int domid, int stubdom, pcifront_mood mood);
+/* A guest ends, and its stubdomain: nothing of them is left but what libxl
+ * should have removed. */
 void guest_remove(int domid);
 
 /*

@@ -441,6 +441,12 @@ int xc_deassign_device(xc_interface *xch, uint32_t domid,
     return result("deassign", what, domid, errnoval);
 }
 
+int xc_domain_pause(xc_interface *xch, uint32_t domid)
+{
+    if (is_domain(domid)) domains[domid].flags |= XEN_DOMINF_paused;
+    return result("pause", "domain", domid, is_domain(domid) ? 0 : ESRCH);
+}
+
 #if defined(__i386__) || defined(__x86_64__)
 int xc_get_machine_memory_map(xc_interface *xch, struct e820entry entries[],
                               uint32_t max_entries)

@@ -13,6 +13,7 @@
  *                        libxl has of its own, in a directory of our own
  *   standin-pciback.c    what Linux does about the devices of guests: pciback
  *                        in the owner, pcifront in each guest
+ *   standin-dm.c         the device models of HVM guests
  *
  * All domains are in one process; standin_domid says in which of them we are
  * at the moment.  Domain 0 is the only privileged one.  harness.h has the loop
@@ -235,6 +236,20 @@ bool pciback_step(void);
 int pciback_guest(const char *sbdf);
 /* The driver has lost a device: somebody has unbound it. */
 void pciback_unbound(const char *sbdf);
+
+/*
+ * Device models
+ *
+ * Faults: "device_add" and "device_del" (the guest does not let go), and
+ * "qmp" with a command: it is carried out, but not answered.
+ */
+
+/* None has any device. */
+void dm_reset(void);
+/* How many devices that of a guest has */
+int dm_devices(int guest);
+/* It ends, and so has none. */
+void dm_end(int guest);
 
 #endif /* STANDIN_H */
 

@@ -12,6 +12,7 @@
 #define G1   7
 #define G2   8
 #define NONE 9 /* no domain */
+#define S1   10 /* the stubdomain of G1, where it has one */
 
 static topology t;
 static const char *why; /* see whose() */
@@ -364,26 +365,288 @@ static void types(void)
     is_str(xc_rights(G2), "", "%s: HVM: no rights", T);
 }
 
-static void at_creation(void)
+/* What creating a guest with devices of another domain comes to: rc */
+static int created_as(libxl_domain_type type, bool stubdom, bool linux_image,
+                      bool gfx)
 {
-    libxl_domid owner = 0;
+    libxl_domain_config config;
+    int rc;
 
-    host_start(HWDOM);
+    libxl_domain_config_init(&config);
+    config.c_info.type = type;
+    libxl_domain_build_info_init_type(&config.b_info, type);
+    if (stubdom)
+        libxl_defbool_set(&config.b_info.device_model_stubdomain, true);
+    if (linux_image)
+        config.b_info.device_model_version =
+            LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN;
+    if (gfx) libxl_defbool_set(&config.b_info.u.hvm.gfx_passthru, true);
+
+    world_log_clear();
     world_call(host_ctx);
     {
         GC_INIT(host_ctx);
 
-        is_int(libxl__pci_owner_check(gc, G1, LIBXL_DOMAIN_TYPE_PV, &owner),
-               0, "at creation: PV");
-        is_int(owner, HWDOM_DOMID, "at creation: of the owner");
-        is_int(libxl__pci_owner_check(gc, G1, LIBXL_DOMAIN_TYPE_PVH, &owner),
-               0, "at creation: PVH");
-        is_int(libxl__pci_owner_check(gc, G1, LIBXL_DOMAIN_TYPE_HVM, &owner),
-               ERROR_NI, "at creation: HVM");
+        rc = libxl__pci_owner_check_config(gc, G1, &config);
         GC_FREE;
     }
     world_return();
-    host_end();
+    libxl_domain_config_dispose(&config);
+    return rc;
+}
+
+static void at_creation(void)
+{
+    const libxl_domain_type hvm = LIBXL_DOMAIN_TYPE_HVM;
+    const int refused = t == HWDOM ? ERROR_NI : 0;
+
+    is_int(created_as(LIBXL_DOMAIN_TYPE_PV, false, true, false), 0,
+           "%s: at creation: PV", T);
+    is_int(created_as(LIBXL_DOMAIN_TYPE_PVH, false, true, false), 0,
+           "%s: at creation: PVH", T);
+    is_int(created_as(hvm, false, true, false), refused,
+           "%s: at creation: HVM", T);
+    if (refused)
+        has_str(world_log(), "device_model_stubdomain_override=1",
+                "%s: at creation: what to write instead", T);
+    is_int(created_as(hvm, true, false, false), refused,
+           "%s: at creation: with a stubdomain that is not Linux", T);
+    is_int(created_as(hvm, true, true, false), 0,
+           "%s: at creation: with a Linux stubdomain", T);
+    is_int(created_as(hvm, true, true, true), refused,
+           "%s: at creation: with gfx_passthru", T);
+    if (refused)
+        has_str(world_log(), "gfx_passthru", "%s: at creation: because of"
+                " that", T);
+}
+
+/*
+ * HVM guests
+ */
+
+static void hvm(void)
+{
+    three_assignable();
+    guest_remove(G1);
+    guest_add_hvm(G1);
+    begin();
+    if (t == HWDOM) {
+        is_int(now(do_attach, g1_dev1), ERROR_NI, "%s: refused", T);
+        is_free(DEV1, "after that");
+        is_int(dm_devices(G1), 0, "%s: the device model has none", T);
+        return;
+    }
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach", T);
+    is_int(owner_of(DEV1), G1, "%s: the guest has it", T);
+    is_int(dm_devices(G1), 1, "%s: the device model has it", T);
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_free(DEV1, "after that");
+    is_int(dm_devices(G1), 0, "%s: the device model has none", T);
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach again", T);
+    is_int(now(do_destroy, g1_dev1), 0, "%s: the end", T);
+    is_free(DEV1, "after that");
+}
+
+/* A guest with its device model in a stubdomain, two assignable devices */
+static void with_stubdom(void)
+{
+    guest_add_stubdom(G1, S1, PCIFRONT_GOOD);
+    guest_add(G2, PCIFRONT_GOOD);
+    if (now(do_assignable_add, add1) || now(do_assignable_add, add2))
+        ok(false, "%s: the devices are assignable", T);
+    begin();
+}
+
+/* What has been given and taken since begin(), for instance
+ * "grant 0xa, grant 0x7, assign 0x7": repetitions are left out. */
+static const char *given(void)
+{
+    static const char *const ops[] = { "grant", "revoke", "assign",
+                                       "deassign" };
+    static char text[512];
+    char op[16], domid[16], step[40], last[40] = "";
+    const char *line, *end;
+    int i;
+
+    text[0] = '\0';
+    for (line = xc_log; *line; line = end + 1) {
+        end = strchr(line, '\n');
+        if (sscanf(line, "%15s", op) != 1) continue;
+        for (i = 0; i < ARRAY_SIZE(ops); i++)
+            if (!strcmp(op, ops[i])) break;
+        if (i == ARRAY_SIZE(ops)) continue;
+        /* It is the last word. */
+        for (i = end - line; line[i - 1] != ' '; i--)
+            ;
+        if (sscanf(line + i, "%15s", domid) != 1) continue;
+        snprintf(step, sizeof(step), "%s %s", op, domid);
+        if (!strcmp(step, last)) continue;
+        strcpy(last, step);
+        if (*text) strcat(text, ", ");
+        strcat(text, step);
+    }
+    return text;
+}
+
+/* What nobody but the owner's pciback has of a device that is free again */
+static void is_free_of_stubdom(const char *sbdf, const char *what)
+{
+    is_free(sbdf, what);
+    is_int(dm_devices(G1), 0, "%s: %s: the device model has none", T, what);
+    is_str(xc_rights(G1), "", "%s: %s: the guest has no rights", T, what);
+    is_str(xc_rights(S1), "", "%s: %s: nor has its stubdomain", T, what);
+    if (t == HWDOM)
+        is_str(xc_rights(0), "", "%s: %s: nor has domain 0", T, what);
+    is_str(store_get("/local/domain/10/device/pci/0/state"), NULL,
+           "%s: %s: no frontend", T, what);
+}
+
+static void stubdom(void)
+{
+    const char *rights =
+        here("pages feb00-feb1f, ports c000-c03f, irq 10-10, pirq 10-10");
+
+    with_stubdom();
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach", T);
+    is_str(given(), t == HWDOM ?
+           "grant 0, grant 0xa, grant 0x7, assign 0x7" :
+           "grant 0xa, grant 0x7, assign 0x7",
+           "%s: the stubdomain is first, and each is granted once", T);
+    is_int(owner_of(DEV1), G1, "%s: the guest has it", T);
+    is_int(guest_devices(G1), 1, "%s: and lists it", T);
+    is_int(guest_devices(S1), 0, "%s: the stubdomain lists none", T);
+    is_int(pciback_guest(DEV1), S1, "%s: pciback has it for the stubdomain",
+           T);
+    is_int(xc_device_domain(DEV1), G1, "%s: it is assigned to the guest", T);
+    is_int(dm_devices(G1), 1, "%s: the device model has it", T);
+    is_str(xc_rights(G1), rights, "%s: the guest's rights", T);
+    is_str(xc_rights(S1), rights, "%s: the stubdomain's rights", T);
+
+    is_int(now(do_attach, g1_dev2), 0, "%s: attach another", T);
+    is_int(owner_of(DEV2), G1, "%s: the guest has it", T);
+    is_int(dm_devices(G1), 2, "%s: the device model has both", T);
+    is_int(now(do_detach, g1_dev2), 0, "%s: detach that", T);
+    is_int(owner_of(DEV1), G1, "%s: the first one stays", T);
+    is_str(xc_rights(S1), rights, "%s: the stubdomain's rights, again", T);
+
+    begin();
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_str(given(), t == HWDOM ?
+           "revoke 0xa, revoke 0x7, deassign 0x7, revoke 0" :
+           "revoke 0xa, revoke 0x7, deassign 0x7",
+           "%s: revoked from both before it is taken back", T);
+    is_free_of_stubdom(DEV1, "detached");
+
+    is_int(now(do_attach, g2_dev1), 0, "%s: attach to a PV guest", T);
+    is_int(owner_of(DEV1), G2, "%s: which has it", T);
+    is_int(now(do_attach, g1_dev2), 0, "%s: and the other to the first", T);
+    begin();
+    is_int(now(do_destroy, g1_dev1), 0, "%s: its end", T);
+    is_int(owner_of(DEV1), G2, "%s: the other guest keeps its device", T);
+    is_free(DEV2, "after its end");
+}
+
+static void stubdom_attach_fails(void)
+{
+    /* Memory, ports, pirq and irq: to domain 0, the stubdomain, the guest */
+    const int steps = t == HWDOM ? 12 : 8;
+    int k;
+
+    with_stubdom();
+    for (k = 0; k < steps; k++) {
+        faults_clear();
+        fault_inject("grant", "", EPERM, k, 1);
+        ok(now(do_attach, g1_dev1), "%s: grant %d fails", T, k);
+        is_free_of_stubdom(DEV1, "after that");
+    }
+    faults_clear();
+    fault_inject("grant", "", EPERM, steps, 1);
+    is_int(now(do_attach, g1_dev1), 0, "%s: these were all", T);
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_free_of_stubdom(DEV1, "detached");
+
+    faults_clear();
+    fault_inject("assign", DEV1, EIO, 0, 1);
+    ok(now(do_attach, g1_dev1), "%s: assign fails", T);
+    is_free_of_stubdom(DEV1, "after that");
+
+    faults_clear();
+    fault_inject("device_add", DEV1, EIO, 0, 2);
+    is_int(now(do_attach, g1_dev1), 0, "%s: QEMU refuses at first", T);
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_free_of_stubdom(DEV1, "detached");
+
+    faults_clear();
+    fault_inject("device_add", DEV1, EIO, 0, 100);
+    begin();
+    ok(now(do_attach, g1_dev1), "%s: QEMU refuses for good", T);
+    has_str(world_log(), "passthrough=1", "%s: it says what may be missing",
+            T);
+    is_free_of_stubdom(DEV1, "after that");
+
+    faults_clear();
+    fault_inject("qmp", "device_add", EIO, 0, 1);
+    begin();
+    ok(now(do_attach, g1_dev1), "%s: QEMU takes it without a word", T);
+    ok(took() <= 11000, "%s: in time (%d ms)", T, took());
+    is_free_of_stubdom(DEV1, "after that");
+    faults_clear();
+    is_int(now(do_attach, g1_dev1), 0, "%s: again", T);
+    is_int(owner_of(DEV1), G1, "%s: the guest has it", T);
+}
+
+static void stubdom_detach_fails(void)
+{
+    with_stubdom();
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach", T);
+    fault_inject("device_del", "", EIO, 0, 1);
+    begin();
+    ok(now(do_detach, g1_dev1), "%s: the guest does not let go", T);
+    ok(took() <= 11000, "%s: in time (%d ms)", T, took());
+    is_int(owner_of(DEV1), G1, "%s: it keeps it", T);
+    is_int(dm_devices(G1), 1, "%s: so does the device model", T);
+    is_str(given(), "", "%s: nothing is revoked", T);
+    faults_clear();
+    is_int(now(do_detach, g1_dev1), 0, "%s: again", T);
+    is_free_of_stubdom(DEV1, "after that");
+
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach", T);
+    pcifront_set(S1, PCIFRONT_PAUSED);
+    begin();
+    ok(now(do_detach, g1_dev1), "%s: the stubdomain does not let go", T);
+    is_str(given(), "", "%s: nothing is revoked", T);
+    is_int(owner_of(DEV1), G1, "%s: it stays the guest's", T);
+    pcifront_set(S1, PCIFRONT_GOOD);
+    world_settle();
+    is_int(now(do_detach, g1_dev1), 0, "%s: again", T);
+    is_free_of_stubdom(DEV1, "after that");
+}
+
+/* Whatever the stubdomain does: its guest is paused before the reset. */
+static void stubdom_ends(void)
+{
+    with_stubdom();
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach", T);
+    world_settle();
+    begin();
+    is_int(now(do_destroy_running, g1_dev1), 0, "%s: destroy", T);
+    has_str(xc_log, "pause domain 0x7", "%s: the guest is paused", T);
+    ok(strstr(xc_log, "pause") < strstr(xc_log, "revoke"),
+       "%s: before anything is revoked", T);
+    is_free(DEV1, "after that");
+    if (t == HWDOM)
+        is_str(xc_rights(0), "", "%s: nothing is lent to domain 0", T);
+
+    guest_add_stubdom(G1, S1, PCIFRONT_GOOD);
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach", T);
+    world_settle();
+    guest_remove(S1);
+    begin();
+    is_int(now(do_destroy, g1_dev1), 0,
+           "%s: destroy, and the stubdomain is gone", T);
+    is_free(DEV1, "after that");
+    if (t == HWDOM)
+        is_str(xc_rights(0), "", "%s: nothing is lent to domain 0", T);
 }
 
 /*
@@ -1096,7 +1359,12 @@ int main(void)
     each_topology(seizes);
     each_topology(refused);
     each_topology(types);
-    at_creation();
+    each_topology(at_creation);
+    each_topology(hvm);
+    each_topology(stubdom);
+    each_topology(stubdom_attach_fails);
+    each_topology(stubdom_detach_fails);
+    each_topology(stubdom_ends);
     each_topology(does_not_let_go);
     each_topology(is_forced);
     each_topology(no_frontend);
