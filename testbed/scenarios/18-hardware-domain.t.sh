@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: hwdom direct hwdom+flask
+# make check: hwdom, where one can be built; elsewhere there is less to refuse
 # hardware_dom: 3
 #
 # xl builds the hardware domain, and says why when it does not.

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct hwdom
-# make check: hwdom, where only a stubdomain makes it possible
+# make check: , for it takes a quarter of an hour, and an emulator of 4 GB: make check-all has it
 # needs: hvm
 # memory: 1200M
 # time limit: 1800
