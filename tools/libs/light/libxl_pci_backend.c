@@ -13,6 +13,9 @@
 #include "libxl_pci_record.h"
 #include "libxl_pci_backend.h"
 
+/* How often an owner may get in the way when its directory is removed */
+#define REMOVE_TRIES 10
+
 /* These are as libxl__domain_device_*_path(), which ask xenstored each time
  * where a domain has its nodes. */
 char *libxl__pci_backend_path(libxl__gc *gc, const libxl__pci_record *rec)
@@ -223,9 +226,19 @@ static int move_device(libxl__gc *gc, xs_transaction_t t, const char *be,
                                    vdev);
 }
 
-int libxl__pci_backend_remove(libxl__gc *gc, xs_transaction_t t,
-                              const libxl__pci_record *rec,
-                              const libxl__pci_entry *entry)
+static int remove_directories(libxl__gc *gc, xs_transaction_t t,
+                              const libxl__pci_record *rec)
+{
+    int rc;
+
+    rc = libxl__pci_remove_path(gc, t, frontend_path(gc, rec));
+    return rc ?:
+        libxl__pci_remove_path(gc, t, libxl__pci_backend_path(gc, rec));
+}
+
+static int remove_from_directory(libxl__gc *gc, xs_transaction_t t,
+                                 const libxl__pci_record *rec,
+                                 const libxl__pci_entry *entry)
 {
     const char *be = libxl__pci_backend_path(gc, rec), *there;
     int n, num, i, rc;
@@ -233,7 +246,7 @@ int libxl__pci_backend_remove(libxl__gc *gc, xs_transaction_t t,
     if (!entry->exported) return 0;
 
     num = libxl__pci_record_exported(rec);
-    if (num == 1) return libxl__pci_backend_remove_all(gc, t, rec);
+    if (num == 1) return remove_directories(gc, t, rec);
 
     /* An owner may have removed the directory: it is not made again. */
     rc = libxl__xs_read_checked(gc, t, be, &there);
@@ -252,14 +265,47 @@ int libxl__pci_backend_remove(libxl__gc *gc, xs_transaction_t t,
     return rc ?: go_on(gc, t, rec);
 }
 
-int libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
-                                  const libxl__pci_record *rec)
+int libxl__pci_backend_forget(libxl__gc *gc, const libxl__pci_record *rec,
+                              const libxl__pci_entry *entry)
 {
-    int rc;
+    xs_transaction_t t = XBT_NULL;
+    int tries = 0, errnoval, rc;
 
-    rc = libxl__pci_remove_path(gc, t, frontend_path(gc, rec));
-    return rc ?:
-        libxl__pci_remove_path(gc, t, libxl__pci_backend_path(gc, rec));
+    for (;;) {
+        rc = libxl__xs_transaction_start(gc, &t);
+        if (rc) goto out;
+
+        /* xenstored fails it, too, if a node vanishes under way. */
+        if (tries < REMOVE_TRIES) {
+            rc = entry ? remove_from_directory(gc, t, rec, entry) :
+                remove_directories(gc, t, rec);
+            if (rc) {
+                errnoval = errno;
+                libxl__xs_transaction_abort(gc, &t);
+                if (++tries < REMOVE_TRIES) continue;
+                if (rec->owner == LIBXL_TOOLSTACK_DOMID) {
+                    LOGEVD(ERROR, errnoval, rec->domid, "cannot remove %s",
+                           libxl__pci_backend_path(gc, rec));
+                    goto out;
+                }
+                LOGEVD(WARN, errnoval, rec->domid, "cannot remove %s: it is"
+                       " left there", libxl__pci_backend_path(gc, rec));
+                continue;
+            }
+        }
+
+        rc = entry ? libxl__pci_record_remove(gc, t, rec, entry) :
+            libxl__pci_record_remove_all(gc, t, rec);
+        if (rc) goto out;
+
+        rc = libxl__xs_transaction_commit(gc, &t);
+        if (!rc) break;
+        if (rc < 0) goto out;
+    }
+
+ out:
+    libxl__xs_transaction_abort(gc, &t);
+    return rc;
 }
 
 /*

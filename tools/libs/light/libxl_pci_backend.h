@@ -48,15 +48,17 @@ _hidden int libxl__pci_backend_add(libxl__gc *gc, xs_transaction_t t,
                                    libxl__pci_entry *entry, bool running);
 
 /*
- * Removes what the directory has of a device that pciback has let go of, in
- * the caller's transaction; with the last one, the directories.
+ * The last step of detaching: what the directory has of a device that pciback
+ * has let go of goes together with the record of the device; with the last
+ * one, the directories go.  Without an entry: of all devices.
+ *
+ * Another domain that is the owner can keep the toolstack from removing its
+ * directory, by making and removing nodes all the time.  The record goes all
+ * the same then, with a warning: nothing is decided by what is left there.
  */
-_hidden int libxl__pci_backend_remove(libxl__gc *gc, xs_transaction_t t,
+_hidden int libxl__pci_backend_forget(libxl__gc *gc,
                                       const libxl__pci_record *rec,
                                       const libxl__pci_entry *entry);
-/* The same for all of them */
-_hidden int libxl__pci_backend_remove_all(libxl__gc *gc, xs_transaction_t t,
-                                          const libxl__pci_record *rec);
 
 /*
  * Waiting for pciback, as ao sub-operations of which an op carries out one

@@ -586,9 +586,7 @@ int libxl__pci_remove_path(libxl__gc *gc, xs_transaction_t t,
 
     rc = libxl__xs_read_checked(gc, t, path, &there);
     if (rc || !there) return rc;
-    rc = libxl__xs_path_cleanup(gc, t, path);
-    if (rc) LOGE(ERROR, "cannot remove %s", path);
-    return rc;
+    return libxl__xs_path_cleanup(gc, t, path);
 }
 
 /* The claim is another guest's if it has not been this one's for long. */
@@ -613,7 +611,10 @@ int libxl__pci_record_remove_all(libxl__gc *gc, xs_transaction_t t,
         rc = remove_claim(gc, t, rec, &rec->entries[i]);
         if (rc) return rc;
     }
-    return libxl__pci_remove_path(gc, t, record_path(gc, rec->domid));
+    rc = libxl__pci_remove_path(gc, t, record_path(gc, rec->domid));
+    if (rc) LOGED(ERROR, rec->domid, "cannot remove the record of the domain's"
+                  " PCI devices");
+    return rc;
 }
 
 int libxl__pci_record_remove(libxl__gc *gc, xs_transaction_t t,

@@ -1257,6 +1257,47 @@ static void rubbish(void)
     }
 }
 
+/* An owner gets in the way of each transaction that removes its directory,
+ * or of some. */
+static void directory_stays(const char *what,
+                            int (*op)(libxl_ctx *ctx, void *opaque),
+                            int times, bool stays)
+{
+    char dir[64];
+    int fault;
+
+    host_start(t);
+    one_attached();
+    sprintf(dir, "/local/domain/%d/backend/pci/%d/0",
+            t == HWDOM ? HWDOM_DOMID : 0, G1);
+    fault = fault_inject("xs_rm", dir, EIO, 0, times);
+    begin();
+    is_int(now(op, g1_dev1), 0, "%s: %s, %d times: succeeds", T, what, times);
+    ok(took() < 20000, "%s: %s: in time", T, what);
+    ok(fault_hits(fault) < 100, "%s: %s: is not tried for ever", T, what);
+    faults_clear();
+    is_int(guest_devices(G1), 0, "%s: %s: the record is gone", T, what);
+    is_int(owner_of(DEV1), -1, "%s: %s: it is nobody's", T, what);
+    is_str(store_get("/libxl/pci/0000-03-00-0/domid"), NULL,
+           "%s: %s: the claim is gone", T, what);
+    ok(!store_get(dir) == !stays, "%s: %s: the directory %s", T, what,
+       stays ? "stays" : "is gone");
+    host_end();
+}
+
+static void directories_stay(void)
+{
+    for (t = 0; t < TOPOLOGIES; t++) {
+        directory_stays("detach", do_detach, 3, false);
+        directory_stays("destroy", do_destroy, 3, false);
+        /* Only another domain can do so for ever. */
+        if (t != HWDOM) continue;
+        directory_stays("detach", do_detach, 1000, true);
+        directory_stays("detach -f", do_detach_force, 1000, true);
+        directory_stays("destroy", do_destroy, 1000, true);
+    }
+}
+
 /*
  * Whatever fails, at each step
  */
@@ -1390,6 +1431,7 @@ int main(void)
     no_record_but_rubbish();
     no_record_at_the_end();
     rubbish();
+    directories_stay();
     without_ports();
     each_step_fails();
     return tap_done();
