@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct
+# time limit: 900
 #
 # What the first patches of the series mend for everybody, whoever owns the devices. With the
 # argument "plain" it is played with the xl of the base, from the guests' start on: unpatched,

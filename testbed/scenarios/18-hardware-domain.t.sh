@@ -2,6 +2,7 @@
 # topologies: hwdom direct hwdom+flask
 # make check: hwdom, where one can be built; elsewhere there is less to refuse
 # hardware_dom: 3
+# time limit: 900
 #
 # xl builds the hardware domain, and says why when it does not.
 

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: hwdom direct hwdom+flask
 # make check: hwdom+flask, the others differ only in who has less to say about an interrupt
+# time limit: 900
 #
 # A PV guest uses a card over MSI-X, which is behind a root port, and one that is behind a
 # conventional bridge: created with, detached, attached, rebooted, destroyed. Xen then has none

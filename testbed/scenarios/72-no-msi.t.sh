@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: hwdom+flask
+# time limit: 900
 #
 # A guest of a type that may not have an MSI (src/testbed.te) uses a card that has MSI-X by its
 # legacy interrupt, and nothing else is denied.
