@@ -2,12 +2,12 @@
 # topologies: direct loopback hwdom
 # make check: , for it takes most of an hour: make check-all has it
 # begins with: guest_start other 'passthrough = "enabled"'
-# begins with: guest_start spare1 'passthrough = "enabled"' 'memory = 112'
-# begins with: guest_start spare2 'passthrough = "enabled"' 'memory = 112'
-# begins with: guest_start spare3 'passthrough = "enabled"' 'memory = 112'
-# begins with: guest_start spare4 'passthrough = "enabled"' 'memory = 112'
-# begins with: guest_start spare5 'passthrough = "enabled"' 'memory = 112'
-# begins with: guest_start spare6 'passthrough = "enabled"' 'memory = 112'
+# begins with: guest_start spare1 'passthrough = "enabled"' 'memory = 120'
+# begins with: guest_start spare2 'passthrough = "enabled"' 'memory = 120'
+# begins with: guest_start spare3 'passthrough = "enabled"' 'memory = 120'
+# begins with: guest_start spare4 'passthrough = "enabled"' 'memory = 120'
+# begins with: guest_start spare5 'passthrough = "enabled"' 'memory = 120'
+# begins with: guest_start spare6 'passthrough = "enabled"' 'memory = 120'
 # time limit: 7200
 #
 # A guest writes what it likes into the frontend directory of its PCI devices

@@ -224,6 +224,7 @@ static const struct misbehaviour frontends[] = {
     EVER("dir-made-anew", "it is removed and made, without end", "-.",
          "state=4"),
     PLAY("children", "200 nodes", make_devices),
+    EVER("nodes", "nodes come and go", "x=1", "-x", "y=1", "-y"),
     EVER("changes", "changes of what nobody reads", "x=1", "x=2"),
 };
 

@@ -13,7 +13,7 @@
 #include "libxl_pci_record.h"
 #include "libxl_pci_backend.h"
 
-/* How often an owner may get in the way when its directory is removed */
+/* How often others may get in the way when their directories are removed */
 #define REMOVE_TRIES 10
 
 /* These are as libxl__domain_device_*_path(), which ask xenstored each time
@@ -226,19 +226,22 @@ static int move_device(libxl__gc *gc, xs_transaction_t t, const char *be,
                                    vdev);
 }
 
+/* `ours': only what nobody but the toolstack domain can write */
 static int remove_directories(libxl__gc *gc, xs_transaction_t t,
-                              const libxl__pci_record *rec)
+                              const libxl__pci_record *rec, bool ours)
 {
-    int rc;
+    int rc = 0;
 
-    rc = libxl__pci_remove_path(gc, t, frontend_path(gc, rec));
-    return rc ?:
-        libxl__pci_remove_path(gc, t, libxl__pci_backend_path(gc, rec));
+    if (!ours)
+        rc = libxl__pci_remove_path(gc, t, frontend_path(gc, rec));
+    if (!rc && (!ours || rec->owner == LIBXL_TOOLSTACK_DOMID))
+        rc = libxl__pci_remove_path(gc, t, libxl__pci_backend_path(gc, rec));
+    return rc;
 }
 
 static int remove_from_directory(libxl__gc *gc, xs_transaction_t t,
                                  const libxl__pci_record *rec,
-                                 const libxl__pci_entry *entry)
+                                 const libxl__pci_entry *entry, bool ours)
 {
     const char *be = libxl__pci_backend_path(gc, rec), *there;
     int n, num, i, rc;
@@ -246,7 +249,8 @@ static int remove_from_directory(libxl__gc *gc, xs_transaction_t t,
     if (!entry->exported) return 0;
 
     num = libxl__pci_record_exported(rec);
-    if (num == 1) return remove_directories(gc, t, rec);
+    if (num == 1) return remove_directories(gc, t, rec, ours);
+    if (ours && rec->owner != LIBXL_TOOLSTACK_DOMID) return 0;
 
     /* An owner may have removed the directory: it is not made again. */
     rc = libxl__xs_read_checked(gc, t, be, &there);
@@ -270,28 +274,29 @@ int libxl__pci_backend_forget(libxl__gc *gc, const libxl__pci_record *rec,
 {
     xs_transaction_t t = XBT_NULL;
     int tries = 0, errnoval, rc;
+    bool ours = false;
 
     for (;;) {
         rc = libxl__xs_transaction_start(gc, &t);
         if (rc) goto out;
 
-        /* xenstored fails it, too, if a node vanishes under way. */
-        if (tries < REMOVE_TRIES) {
-            rc = entry ? remove_from_directory(gc, t, rec, entry) :
-                remove_directories(gc, t, rec);
-            if (rc) {
-                errnoval = errno;
-                libxl__xs_transaction_abort(gc, &t);
-                if (++tries < REMOVE_TRIES) continue;
-                if (rec->owner == LIBXL_TOOLSTACK_DOMID) {
-                    LOGEVD(ERROR, errnoval, rec->domid, "cannot remove %s",
-                           libxl__pci_backend_path(gc, rec));
-                    goto out;
-                }
-                LOGEVD(WARN, errnoval, rec->domid, "cannot remove %s: it is"
-                       " left there", libxl__pci_backend_path(gc, rec));
-                continue;
-            }
+        rc = entry ? remove_from_directory(gc, t, rec, entry, ours) :
+            remove_directories(gc, t, rec, ours);
+        if (rc && ours) {
+            LOGED(ERROR, rec->domid, "cannot remove %s",
+                  libxl__pci_backend_path(gc, rec));
+            goto out;
+        }
+        if (rc) {
+            /* xenstored fails it if a node vanishes under way. */
+            errnoval = errno;
+            libxl__xs_transaction_abort(gc, &t);
+            if (++tries < REMOVE_TRIES) continue;
+            LOGEVD(WARN, errnoval, rec->domid, "cannot remove %s and %s: what"
+                   " other domains can write is left there",
+                   frontend_path(gc, rec), libxl__pci_backend_path(gc, rec));
+            ours = true;
+            continue;
         }
 
         rc = entry ? libxl__pci_record_remove(gc, t, rec, entry) :

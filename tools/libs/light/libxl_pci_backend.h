@@ -52,9 +52,10 @@ _hidden int libxl__pci_backend_add(libxl__gc *gc, xs_transaction_t t,
  * has let go of goes together with the record of the device; with the last
  * one, the directories go.  Without an entry: of all devices.
  *
- * Another domain that is the owner can keep the toolstack from removing its
- * directory, by making and removing nodes all the time.  The record goes all
- * the same then, with a warning: nothing is decided by what is left there.
+ * A guest, and an owner that is another domain, can keep the toolstack from
+ * removing their directories, by making and removing nodes all the time.  The
+ * record goes all the same then, with a warning: nothing is decided by what
+ * is left there.
  */
 _hidden int libxl__pci_backend_forget(libxl__gc *gc,
                                       const libxl__pci_record *rec,

@@ -162,26 +162,27 @@ void guest_add_stubdom(int domid, int stubdom, pcifront_mood mood)
     store_put(path, value);
 }
 
+/* The domain that a node of this one names, or itself */
+static int named_in(int domid, const char *node)
+{
+    const char *other;
+    char path[64];
+
+    sprintf(path, "/local/domain/%d/%s", domid, node);
+    other = store_get(path);
+    return other ? atoi(other) : domid;
+}
+
 /* Of a stubdomain its guest, of a guest itself */
 static int target_of(int domid)
 {
-    const char *target;
-    char path[64];
-
-    sprintf(path, "/local/domain/%d/target", domid);
-    target = store_get(path);
-    return target ? atoi(target) : domid;
+    return named_in(domid, "target");
 }
 
 /* Of a guest with a stubdomain that, of another itself */
 static int frontend_of(int domid)
 {
-    const char *stubdom;
-    char path[64];
-
-    sprintf(path, "/local/domain/%d/image/device-model-domid", domid);
-    stubdom = store_get(path);
-    return stubdom ? atoi(stubdom) : domid;
+    return named_in(domid, "image/device-model-domid");
 }
 
 void guest_remove(int domid)
