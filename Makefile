@@ -30,7 +30,7 @@ help:
 	@echo 'make unit          the unit tests, on the tree as it is'
 	@echo 'make fuzz          the fuzzers, for long (SECONDS=600 or RUNS=...); coverage'
 	@echo 'make check-series  style, build and unit tests of each patch'
-	@echo 'make series        mails for git send-email (DIR=.build/mails)'
+	@echo 'make series        mails for git send-email (DIR=.build/mails); PART=1: of that part'
 	@echo 'make stubdomain    kernel and ramdisk of a Linux stubdomain, for HVM guests'
 	@echo "make deb           the distribution's xen packages with the series: .build/deb"
 	@echo "make check-deb     these, with the distribution's own xl and libvirt"
@@ -55,7 +55,7 @@ port: deps
 	@$(RUN) scripts/stack port
 
 series: tree
-	@$(RUN) scripts/stack export $(DIR)
+	@$(RUN) scripts/stack export $(DIR) $(PART)
 
 check-series: tree
 	@$(RUN) scripts/stack check --build --tests

@@ -2,7 +2,8 @@
 """`scripts/stack check`: is each patch of the series fit for a reviewer?
 
 Style is checked for each patch; with --build, each is built with each compiler
-(Xen's tools are built with -Werror), and with --tests its unit tests are run.
+(Xen's tools are built with -Werror), and with --tests its unit tests are run;
+with --parts, only the last of each part of the series.
 Prints TAP: a line per patch and compiler.
 """
 
@@ -17,7 +18,7 @@ import time
 
 from common import (BUILD, Failure, Git, failure_of, run, say, shown,
                     write_if_changed)
-from patchstack import LETTER, read_stack, read_text, some
+from patchstack import letter_of, read_parts, read_stack, read_text, some
 
 WORK = os.path.join(BUILD, "check-series")
 LOGS = os.path.join(BUILD, "log", "check-series")
@@ -143,9 +144,9 @@ def style_errors(git, patch, parent, commit):
     return errors
 
 
-def letter_errors():
+def letter_errors(letter):
     errors = []
-    for number, line in enumerate(read_text(LETTER).split("\n"), 1):
+    for number, line in enumerate(read_text(letter).split("\n"), 1):
         if len(line) > MAX_MESSAGE_LINE:
             errors.append("line %d: longer than %d" % (number,
                                                        MAX_MESSAGE_LINE))
@@ -321,18 +322,22 @@ class Builder:
                            " tools/libs/util/*.so.*"])
         # Once, at the end, also what is left out below.
         everything = last and self.compiler == "gcc"
-        if everything or not os.path.exists(note):
+        try:
+            since = read_text(note)
+        except FileNotFoundError:
+            since = ""
+        if everything or not since or not self.git.ref(since):
             good = self.make(log, "tools/libs")
-            if good:
-                write_if_changed(note, b"")
         else:
             # All that "all" makes there, but for the static libraries: those
             # compile the same sources a second time.
-            good = (self.other_libs(log)
+            good = (self.other_libs(log, since)
                     and self.make(log, "tools/libs/light", "libxenlight.so",
                                   "libxl.api-ok", "testidl",
                                   "libxl-save-helper")
                     and self.make(log, "tools/libs/util", "libxlutil.so"))
+        if good:
+            write_if_changed(note, self.git.ref("HEAD").encode())
         return (good and self.make(log, "tools/xl")
                 and (self.compiler != "gcc" or self.go_bindings(log)))
 
@@ -351,10 +356,10 @@ class Builder:
                 self.command(log, ["diff", "-u", os.path.join(bindings, name),
                                    path]) for name, path in zip(files, made))
 
-    def other_libs(self, log):
-        """Libraries below libxl, where the patch touches them."""
+    def other_libs(self, log, since):
+        """Libraries below libxl, where they have changed since a commit."""
         touched = {path.split("/")[2] for path in self.git.lines(
-            "diff-tree", "-r", "--name-only", "HEAD~", "HEAD", "--",
+            "diff-tree", "-r", "--name-only", since, "HEAD", "--",
             "tools/libs") if path.count("/") > 2}
         return all(self.make(log, "tools/libs/" + name)
                    for name in sorted(touched - {"light", "util"}))
@@ -395,9 +400,9 @@ class Builder:
                   *MAKE_OPTIONS[self.compiler][:1]], UNIT_TIME_LIMIT)
 
 
-def check_builds(tap, builder, patches, commits, tests):
-    for patch, commit in zip(patches, commits):
-        last = commit == commits[-1]
+def check_builds(tap, builder, chosen, tests):
+    for patch, commit in chosen:
+        last = commit == chosen[-1][1]
         what = ["builds"]
         if tests and builder.git.lines("ls-tree", "--name-only", commit,
                                        UNIT_TESTS + "/Makefile"):
@@ -506,7 +511,7 @@ def log_end(path):
                or [line for line in lines if line][-20:]])
 
 
-def check(tree, build, tests, compilers, unoptimised):
+def check(tree, build, tests, compilers, ends_only, unoptimised):
     patches = read_stack()
     if not patches:
         raise Failure("there is no patch to check", "series/ is empty", "")
@@ -516,24 +521,32 @@ def check(tree, build, tests, compilers, unoptimised):
         say("note: checking the stack, not the tree's unsaved work (%s)"
             % unsaved)
     tap = Tap()
-    if os.path.exists(LETTER):
-        errors = letter_errors()
-        tap.result(not errors, "the cover letter has the right style", errors)
+    for part in [None, *read_parts(patches)]:
+        letter = letter_of(part)
+        if part or os.path.exists(letter):
+            errors = (letter_errors(letter) if os.path.exists(letter) else
+                      ["there is no " + shown(letter)])
+            tap.result(not errors, "the cover letter%s has the right style"
+                       % (" of part %d" % part if part else ""), errors)
     for patch, parent, commit in zip(patches, [tree.base] + commits, commits):
         errors = style_errors(tree.git, patch, parent, commit)
         tap.result(not errors, "%s has the right style" % patch.name,
                    some(errors, "\n", 30).split("\n") if errors else ())
         check_generated(tap, tree.git, patch, parent, commit)
     if build:
-        say("building %d patches on Xen %s with %s; a few minutes"
-            % (len(patches), tree.series, " and ".join(compilers)))
+        ends = [end - 1 for _, end in read_parts(patches).values()]
+        chosen = [pair for number, pair in enumerate(zip(patches, commits))
+                  if not ends_only or not ends or number in ends]
+        say("building %d of %d patches on Xen %s with %s; a few minutes"
+            % (len(chosen), len(patches), tree.series,
+               " and ".join(compilers)))
         # Side by side: one compiles while the other links or generates code.
         builders = [Builder(name, tree, unoptimised) for name in compilers]
         troubles = []
 
         def work(builder):
             try:
-                check_builds(tap, builder, patches, commits, tests)
+                check_builds(tap, builder, chosen, tests)
             except Failure as failure:
                 troubles.append(failure)
 

@@ -18,6 +18,8 @@ from common import (BUILD, DEFAULT_SERIES, ROOT, Failure, Git, shown,
 REPO = os.environ.get("PCID_REPO") or ROOT
 SERIES = os.path.join(REPO, "series")
 LETTER = os.path.join(SERIES, "cover-letter.md")
+# A line for each part of the series: "NUMBER SLUG", of its first patch.
+PARTS = os.path.join(SERIES, "parts")
 TREE = os.environ.get("PCID_TREE") or os.path.join(BUILD, "tree")
 # In the tree: the commit that equals the stack as it was last applied or
 # written back.  HEAD being elsewhere means work that the stack lacks.
@@ -168,6 +170,44 @@ def read_stack():
                           "a file for one series of Xen holds only a diff")
         by_name[match.group(1)].diffs[match.group(2)] = text
     return patches
+
+
+def read_parts(patches):
+    """{number: (index of its first patch, index after its last)}, in order.
+    Every patch is in a part; the numbers are 1, 2, ...
+    """
+    try:
+        lines = read_text(PARTS).split("\n")
+    except FileNotFoundError:
+        return {}
+    slugs = [patch.name[len("NNNN-"):] for patch in patches]
+    starts = []
+    for line in lines:
+        if not line or line.startswith("#"):
+            continue
+        number, _, first = line.partition(" ")
+        if number != str(len(starts) + 1):
+            raise Failure("series/parts: no part %d, but: %s"
+                          % (len(starts) + 1, line), "",
+                          "number the parts 1, 2, ...")
+        if first not in slugs:
+            raise Failure("series/parts: part %s begins with no patch of the "
+                          "series" % number, "there is no NNNN-%s" % first,
+                          "give the name of a patch, without its number")
+        starts.append(slugs.index(first))
+    if starts[:1] != [0] or starts != sorted(set(starts)):
+        raise Failure("series/parts: the parts are not the series in order",
+                      "they begin with the patches %s"
+                      % ", ".join(str(start + 1) for start in starts),
+                      "part 1 begins with the first patch, each other later")
+    return {number: (start, end) for number, (start, end) in enumerate(
+        zip(starts, starts[1:] + [len(patches)]), 1)}
+
+
+def letter_of(part):
+    """The cover letter of a part, or of the whole series (None)."""
+    return (os.path.join(SERIES, "cover-letter-%d.md" % part) if part
+            else LETTER)
 
 
 def without_places(diff):
