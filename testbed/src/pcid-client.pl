@@ -35,7 +35,7 @@ use constant {
 my @errnos = qw(EPERM ENOENT EIO ENXIO EAGAIN ENOMEM EACCES EBUSY EEXIST ENODEV
                 EINVAL ENFILE EMFILE ENOTTY ENOSPC EROFS ERANGE ENOSYS
                 EOPNOTSUPP ETIMEDOUT EPROTO);
-my @features = qw(query assign unassign lend take_back);
+my @features = qw(query assign unassign lend take_back interrupt_control);
 
 my ($dev, $reset_dev) = @ARGV;
 my $sbdf_re = qr/[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]/;
@@ -785,6 +785,10 @@ is(text($r->{return}[1]{assigned}), 'true', 'query: assigned');
 is(where(), 'pciback_driver:true pciback_slots:true', '... has that effect');
 
 ok(call($c, 'assign', sbdf => $reset_dev)->{return}, 'assign: the other device');
+$r = call($c, 'lend', sbdf => $dev, reset => \0, permissive => \0,
+          interrupt_control => \1);
+is($r->{return} ? text($r->{return}[1]{interrupt_control}) : said($r), 'true',
+   'lend: with interrupt control');
 for my $t ([$dev, 0, 0], [$dev, 1, 0], [$reset_dev, 1, 1]) {
     my ($sbdf, $reset, $permissive) = @$t;
     my $what = "lend $sbdf, reset $reset, permissive $permissive";
@@ -797,6 +801,7 @@ for my $t ([$dev, 0, 0], [$dev, 1, 0], [$reset_dev, 1, 1]) {
        '... the resources are those that read_resources returns');
     is(text($o->{gsi}), said(call($c, 'read_hex', sbdf => $sbdf,
                                   attr_id => 'gsi')), '... the GSI, too');
+    ok(!exists $o->{interrupt_control}, '... without interrupt control');
     is(text($o->{reset}), !$reset || $can_reset{$sbdf} ? 'null' : 'false',
        '... what came of the reset');
 }

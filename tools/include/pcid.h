@@ -82,6 +82,9 @@
 #define PCID_CMD_LEND            "lend"
 #define PCID_CMD_TAKE_BACK       "take_back"
 
+/* Features that are no commands: an argument of lend */
+#define PCID_FEATURE_INTERRUPT_CONTROL "interrupt_control"
+
 /* Arguments */
 #define PCID_ARG_SBDF            "sbdf"
 #define PCID_ARG_DIR_ID          "dir_id"
@@ -90,6 +93,7 @@
 #define PCID_ARG_DRIVER          "driver"
 #define PCID_ARG_RESET           "reset"
 #define PCID_ARG_PERMISSIVE      "permissive"
+#define PCID_ARG_INTERRUPT_CONTROL "interrupt_control"
 
 /* Keywords: dir_id */
 #define PCID_DIR_PCI_DEVICES     "pci_devices"
@@ -122,6 +126,7 @@
 #define PCID_RET_RESOURCES       "resources"
 #define PCID_RET_GSI             "gsi"
 #define PCID_RET_RESET           "reset"
+#define PCID_RET_INTERRUPT_CONTROL "interrupt_control"
 #define PCID_RET_START           "start"
 #define PCID_RET_END             "end"
 #define PCID_RET_FLAGS           "flags"

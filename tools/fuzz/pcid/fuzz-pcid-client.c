@@ -353,7 +353,7 @@ static void action(fuzz_input *in, int what)
 {
     static const char greeting[] = "{\"pcid\":{\"version\":{\"major\":1,"
         "\"minor\":0},\"features\":[\"query\",\"assign\",\"unassign\","
-        "\"lend\",\"take_back\"]}}\r\n";
+        "\"lend\",\"take_back\",\"interrupt_control\"]}}\r\n";
     const char *path;
     char text[1100];
     int n;

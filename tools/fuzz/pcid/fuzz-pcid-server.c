@@ -231,7 +231,8 @@ static struct request *request_of(struct client *c, int64_t id, bool *one_r)
 static void check_message(struct client *c, const char *text)
 {
     GC_INIT(server.ctx);
-    bool known[LIBXL__HOSTPCI_COMMANDS], has_id, one;
+    libxl__pcid_features known;
+    bool has_id, one;
     libxl__hostpci_request none = { 0 };
     libxl__hostpci_reply reply;
     libxl__json_object *msg;
@@ -247,7 +248,7 @@ static void check_message(struct client *c, const char *text)
     switch (libxl__pcid_classify(msg, &has_id, &id)) {
     case LIBXL__PCID_GREETING:
         fuzz_check(!c->greeted);
-        fuzz_check(!libxl__pcid_decode_greeting(msg, &major, &minor, known));
+        fuzz_check(!libxl__pcid_decode_greeting(msg, &major, &minor, &known));
         fuzz_check(major == PCID_VERSION_MAJOR);
         c->greeted = true;
         goto out;

@@ -135,6 +135,8 @@ typedef struct {
     const char *driver;          /* WRITE to DRIVER_BIND */
     bool reset;                  /* LEND, TAKE_BACK: the device, too */
     bool permissive;             /* LEND */
+    bool interrupt_control;      /* LEND: let a device model enable the
+                                  * device's interrupts, MSI included */
 } libxl__hostpci_request;
 
 typedef struct {
@@ -162,6 +164,8 @@ typedef struct {
                                   * NULL */
     bool no_reset;               /* LEND, TAKE_BACK: a reset was asked for,
                                   * but the kernel has no way to do it */
+    bool interrupt_control;      /* LEND: it was asked for, and the kernel
+                                  * (Linux from 5.6 on) has it */
 } libxl__hostpci_reply;
 
 /*

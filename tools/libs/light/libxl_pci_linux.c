@@ -694,29 +694,59 @@ static void try_reset(libxl__gc *gc, const libxl__hostpci_request *request,
         reply->reset_failed = reset.desc;
 }
 
+/* Whether a device is in one of pciback's lists of what guests may write */
+static bool listed(libxl__gc *gc, const char *path,
+                   const libxl__pci_sbdf *sbdf, const char *what)
+{
+    libxl__hostpci_reply list = { 0 };
+
+    if (!list_lines(gc, &list, path)) return has_sbdf(&list, sbdf);
+
+    if (list.errnoval == ENOENT) return false; /* an older kernel's */
+    LOG(WARN, "cannot tell whether pciback lets the guest write to %s"
+        " of "LIBXL__SBDF_FMT": %s", what, LIBXL__SBDF_ARG(*sbdf),
+        list.desc);
+    return false;
+}
+
 /*
  * What one guest may write to the configuration space is not for the next.
  * pciback forgets it only with the device.
  */
-static int forget_permissive(libxl__gc *gc, libxl__hostpci_reply *reply,
-                             const libxl__pci_sbdf *sbdf)
+static int forget_rights(libxl__gc *gc,
+                         const libxl__hostpci_request *request,
+                         libxl__hostpci_reply *reply)
 {
-    static const char path[] = SYSFS_PCIBACK_DRIVER"/permissive";
-    libxl__hostpci_reply permissive = { 0 };
+    const libxl__pci_sbdf *sbdf = &request->sbdf;
     int rc;
 
-    rc = list_lines(gc, &permissive, path);
-    if (rc) {
-        LOG(WARN, "cannot tell whether pciback lets the guest write to all"
-            " of the configuration space of "LIBXL__SBDF_FMT": %s",
-            LIBXL__SBDF_ARG(*sbdf), permissive.desc);
+    if (request->permissive) return 0;
+    if (!listed(gc, SYSFS_PCIBACK_DRIVER"/permissive", sbdf,
+                "all of the configuration space") &&
+        (request->interrupt_control ||
+         !listed(gc, SYSFS_PCIBACK_DRIVER"/allow_interrupt_control", sbdf,
+                 "the interrupt control")))
         return 0;
-    }
-    if (!has_sbdf(&permissive, sbdf)) return 0;
 
     rc = write_sbdf(gc, reply, SYSFS_PCIBACK_DRIVER"/unbind", sbdf);
     if (rc) return rc;
     return write_sbdf(gc, reply, SYSFS_PCIBACK_DRIVER"/bind", sbdf);
+}
+
+/*
+ * For a device model: pciback itself enables the interrupts of a PV guest.
+ * Not every kernel has it, and the device can be used without.
+ */
+static bool allow_interrupt_control(libxl__gc *gc,
+                                    const libxl__pci_sbdf *sbdf)
+{
+    static const char path[] =
+        SYSFS_PCIBACK_DRIVER"/allow_interrupt_control";
+    libxl__hostpci_reply failed = { 0 };
+
+    if (!write_sbdf(gc, &failed, path, sbdf)) return true;
+    if (failed.errnoval != ENOENT) LOG(WARN, "%s", failed.desc);
+    return false;
 }
 
 /* To lend what is read here is up to whoever asks. */
@@ -733,7 +763,7 @@ static void do_lend(libxl__gc *gc, const libxl__hostpci_request *request,
         return;
     }
 
-    if (!request->permissive && forget_permissive(gc, reply, sbdf)) {
+    if (forget_rights(gc, request, reply)) {
         reply->step = LIBXL__HOSTPCI_STEP_PERMISSIVE;
         return;
     }
@@ -746,6 +776,8 @@ static void do_lend(libxl__gc *gc, const libxl__hostpci_request *request,
         reply->step = LIBXL__HOSTPCI_STEP_PERMISSIVE;
         return;
     }
+    reply->interrupt_control = request->interrupt_control &&
+        allow_interrupt_control(gc, sbdf);
 
     read_resources(gc, reply, sbdf, &reply->access);
 }

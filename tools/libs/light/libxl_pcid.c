@@ -26,7 +26,9 @@
                               * file_id of driver_bind */
 #define ARG_RESET      (1u << 5)
 #define ARG_PERMISSIVE (1u << 6)
-#define ARGS_BOOLEAN   (ARG_RESET | ARG_PERMISSIVE) /* others are strings */
+#define ARG_INTERRUPT_CONTROL (1u << 7) /* may be left out: false */
+/* The others are strings. */
+#define ARGS_BOOLEAN (ARG_RESET | ARG_PERMISSIVE | ARG_INTERRUPT_CONTROL)
 
 static const struct {
     const char *name;
@@ -56,7 +58,7 @@ static const struct {
     [LIBXL__HOSTPCI_UNASSIGN] =
         { PCID_CMD_UNASSIGN, ARG_SBDF, .writes = true, .feature = true },
     [LIBXL__HOSTPCI_LEND] =
-        { PCID_CMD_LEND, ARG_SBDF | ARG_RESET | ARG_PERMISSIVE,
+        { PCID_CMD_LEND, ARG_SBDF | ARGS_BOOLEAN,
           .writes = true, .feature = true },
     [LIBXL__HOSTPCI_TAKE_BACK] =
         { PCID_CMD_TAKE_BACK, ARG_SBDF | ARG_RESET,
@@ -278,7 +280,7 @@ char *libxl__pcid_request_text(libxl__gc *gc,
     bool driver = (args & ARG_DRIVER)
         && request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND;
 
-    return GCSPRINTF("%s%s%s%s%s%s%s%s%s",
+    return GCSPRINTF("%s%s%s%s%s%s%s%s%s%s",
                      commands[request->command].name,
                      args & (ARG_DIR | ARG_ATTR | ARG_FILE) ? " " : "",
                      args & ARG_DIR ? dirs[request->dir] :
@@ -288,6 +290,8 @@ char *libxl__pcid_request_text(libxl__gc *gc,
                      (args & ARG_RESET) && request->reset ? " reset" : "",
                      (args & ARG_PERMISSIVE) && request->permissive ?
                      " permissive" : "",
+                     (args & ARG_INTERRUPT_CONTROL) &&
+                     request->interrupt_control ? " interrupt_control" : "",
                      args & ARG_SBDF ? " " : "",
                      args & ARG_SBDF ?
                      GCSPRINTF(LIBXL__SBDF_FMT,
@@ -376,6 +380,8 @@ char *libxl__pcid_encode_greeting(libxl__gc *gc)
         if (commands[i].feature)
             flexarray_append(features->u.array,
                              make_string(gc, commands[i].name));
+    flexarray_append(features->u.array,
+                     make_string(gc, PCID_FEATURE_INTERRUPT_CONTROL));
     json_add(gc, pcid, PCID_MSG_VERSION, version);
     json_add(gc, pcid, PCID_MSG_FEATURES, features);
     json_add(gc, msg, PCID_MSG_GREETING, pcid);
@@ -417,6 +423,9 @@ char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
     if (args & ARG_PERMISSIVE)
         json_add(gc, o, PCID_ARG_PERMISSIVE,
                  make_bool(gc, request->permissive));
+    /* A server without that feature does not know the argument. */
+    if ((args & ARG_INTERRUPT_CONTROL) && request->interrupt_control)
+        json_add(gc, o, PCID_ARG_INTERRUPT_CONTROL, make_bool(gc, true));
 
     json_add(gc, msg, PCID_MSG_EXECUTE,
              make_string(gc, commands[request->command].name));
@@ -539,6 +548,9 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
     case LIBXL__HOSTPCI_LEND:
         o = json_access(gc, &reply->access);
         json_add_reset(gc, o, reply);
+        if (request->interrupt_control)
+            json_add(gc, o, PCID_RET_INTERRUPT_CONTROL,
+                     make_bool(gc, reply->interrupt_control));
         return o;
     case LIBXL__HOSTPCI_TAKE_BACK:
         o = make_map(gc);
@@ -674,6 +686,7 @@ int libxl__pcid_decode_request(libxl__gc *gc,
         { ARG_DRIVER, PCID_ARG_DRIVER },
         { ARG_RESET,  PCID_ARG_RESET },
         { ARG_PERMISSIVE, PCID_ARG_PERMISSIVE },
+        { ARG_INTERRUPT_CONTROL, PCID_ARG_INTERRUPT_CONTROL },
     };
     const libxl__json_object *args, *objects[ARRAY_SIZE(arguments)] = { };
     const libxl__json_map_node *node;
@@ -751,6 +764,8 @@ int libxl__pcid_decode_request(libxl__gc *gc,
             continue;
         }
 
+        if (!objects[j] && arguments[j].arg == ARG_INTERRUPT_CONTROL)
+            continue;
         if (!objects[j])
             REFUSE(BAD_ARGUMENT, "%s: \"%s\" is missing", name,
                    arguments[j].key);
@@ -774,6 +789,10 @@ int libxl__pcid_decode_request(libxl__gc *gc,
             break;
         case ARG_PERMISSIVE:
             request_r->permissive = libxl__json_object_get_bool(objects[j]);
+            break;
+        case ARG_INTERRUPT_CONTROL:
+            request_r->interrupt_control =
+                libxl__json_object_get_bool(objects[j]);
             break;
         }
         if (found < 0)
@@ -819,10 +838,11 @@ libxl__pcid_kind libxl__pcid_classify(const libxl__json_object *msg,
 
 int libxl__pcid_decode_greeting(const libxl__json_object *msg,
                                 int *major_r, int *minor_r,
-                                bool commands_r[LIBXL__HOSTPCI_COMMANDS])
+                                libxl__pcid_features *features_r)
 {
     const libxl__json_object *pcid, *version, *major, *minor;
     const libxl__json_object *features, *o;
+    const char *name;
     int i, command;
 
     pcid = libxl__json_map_get(PCID_MSG_GREETING, msg, JSON_MAP);
@@ -837,15 +857,19 @@ int libxl__pcid_decode_greeting(const libxl__json_object *msg,
 
     *major_r = major->u.i;
     *minor_r = minor->u.i;
+    memset(features_r, 0, sizeof(*features_r));
     for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
-        commands_r[i] = !commands[i].feature;
+        features_r->commands[i] = !commands[i].feature;
     for (i = 0; (o = libxl__json_array_get(features, i)); i++) {
         if (!libxl__json_object_is_string(o))
             return ERROR_INVAL;
         /* Features that we do not know are of no concern to us. */
-        command = lookup_command(libxl__json_object_get_string(o));
+        name = libxl__json_object_get_string(o);
+        command = lookup_command(name);
         if (command >= 0)
-            commands_r[command] = true;
+            features_r->commands[command] = true;
+        else if (!strcmp(name, PCID_FEATURE_INTERRUPT_CONTROL))
+            features_r->interrupt_control = true;
     }
     return 0;
 }
@@ -1040,6 +1064,20 @@ static int decode_reset(libxl__gc *gc, const libxl__json_object *o,
     return 0;
 }
 
+static int decode_lent(libxl__gc *gc, const libxl__json_object *o,
+                       const libxl__hostpci_request *request,
+                       libxl__hostpci_reply *reply)
+{
+    int rc;
+
+    rc = decode_access(o, &reply->access);
+    if (rc) return rc;
+    rc = decode_reset(gc, member(o, PCID_RET_RESET), reply);
+    if (rc || !request->interrupt_control) return rc;
+    return decode_bool(member(o, PCID_RET_INTERRUPT_CONTROL),
+                       &reply->interrupt_control);
+}
+
 static int decode_functions(const libxl__json_object *o, unsigned *mask_r)
 {
     const libxl__json_object *func;
@@ -1141,9 +1179,7 @@ int libxl__pcid_decode_reply(libxl__gc *gc, const libxl__json_object *msg,
             return reply->assigned && reply->driver ? ERROR_INVAL : 0;
         return decode_query(o, &request->sbdf, reply);
     case LIBXL__HOSTPCI_LEND:
-        rc = decode_access(o, &reply->access);
-        if (rc) return rc;
-        /* fall through */
+        return decode_lent(gc, o, request, reply);
     case LIBXL__HOSTPCI_TAKE_BACK:
         return decode_reset(gc, member(o, PCID_RET_RESET), reply);
     case LIBXL__HOSTPCI_UNASSIGN:

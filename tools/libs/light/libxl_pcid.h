@@ -63,15 +63,20 @@ _hidden libxl__pcid_kind
 libxl__pcid_classify(const libxl__json_object *msg, bool *has_id_r,
                      int64_t *id_r);
 
+/* What a server has, by its greeting. */
+typedef struct {
+    bool commands[LIBXL__HOSTPCI_COMMANDS];
+    bool interrupt_control;      /* the argument of lend */
+} libxl__pcid_features;
+
 /*
  * Decodes the greeting.  Returns ERROR_INVAL if it is none, and else 0,
- * with the version of the protocol and, for each command, whether the
- * server has it.
+ * with the version of the protocol and what the server has.
  */
 _hidden int
 libxl__pcid_decode_greeting(const libxl__json_object *msg,
                             int *major_r, int *minor_r,
-                            bool commands_r[LIBXL__HOSTPCI_COMMANDS]);
+                            libxl__pcid_features *features_r);
 
 /*
  * Decodes the reply to `request'.  Returns 0 if it is valid, be it a

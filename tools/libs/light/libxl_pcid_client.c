@@ -45,7 +45,7 @@ struct libxl__pcid_client {
     char *path;
     libxl__ev_xswatch watch;
     libxl__vchan vc;
-    bool commands[LIBXL__HOSTPCI_COMMANDS];
+    libxl__pcid_features features;
     int64_t next_id;
     libxl__hostpci_ops ops;
     XEN_LIST_ENTRY(libxl__pcid_client) entry;
@@ -450,7 +450,7 @@ static int client_greeting(libxl__egc *egc, libxl__pcid_client *client,
     int major, minor, rc;
 
     rc = libxl__pcid_decode_greeting(msg, &major, &minor,
-                                     client->commands);
+                                     &client->features);
     if (rc) {
         LOG(ERROR, "xl pcid in domain %u sent an invalid greeting",
             client->owner);
@@ -485,13 +485,17 @@ static void op_send(libxl__egc *egc, libxl__hostpci_op *op)
     if (!libxl__vchan_alive(&client->vc))
         return;
 
-    if (!client->commands[op->request.command]) {
+    if (!client->features.commands[op->request.command]) {
         LOG(ERROR, "xl pcid in domain %u does not know the command %s:"
             " update the tools in that domain", client->owner,
             libxl__pcid_command_name(op->request.command));
         rc = ERROR_PCI_OWNER_UNREACHABLE;
         goto out;
     }
+
+    /* The reply says that there is none: that is for our caller to tell. */
+    if (!client->features.interrupt_control)
+        op->request.interrupt_control = false;
 
     op->id = client->next_id++;
     op->sent = true;

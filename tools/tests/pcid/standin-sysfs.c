@@ -277,7 +277,8 @@ static int act(const char *path, const char *value)
             return do_slots(true, value);
         if (!strcmp(file, "remove_slot"))
             return do_slots(false, value);
-        if (!strcmp(file, "permissive"))
+        if (!strcmp(file, "permissive") ||
+            !strcmp(file, "allow_interrupt_control"))
             return strcmp(driver_of(value, buf), "pciback") ? ENODEV : 0;
         if (!strcmp(file, "do_flr"))
             return has_slot(value) ? do_reset(value) : ENODEV;

@@ -546,6 +546,34 @@ static void stubdom(void)
     is_free(DEV2, "after its end");
 }
 
+/* QEMU in a stubdomain enables interrupts through pciback, if that lets it. */
+static void stubdom_interrupts(void)
+{
+    static const char file[] = "drivers/pciback/allow_interrupt_control";
+    request permissive = { .domid = G1, .sbdf = DEV2, .permissive = true };
+
+    with_stubdom();
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach, an older kernel", T);
+    has_str(world_log(), "the guest cannot enable MSI", "%s: it says so", T);
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+
+    sysfs_put(file, "");
+    sysfs_writes();
+    begin();
+    is_int(now(do_attach, g1_dev1), 0, "%s: attach", T);
+    has_str(sysfs_writes(), "allow_interrupt_control " DEV1,
+            "%s: the device's interrupts are for QEMU to enable", T);
+    is_int(now(do_attach, permissive), 0, "%s: attach, permissive", T);
+    ok(!strstr(sysfs_writes(), "allow_interrupt_control"),
+       "%s: that includes it", T);
+    ok(!strstr(world_log(), "MSI"), "%s: nothing is missing", T);
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    sysfs_writes();
+    is_int(now(do_attach, g2_dev1), 0, "%s: attach to a PV guest", T);
+    ok(!strstr(sysfs_writes(), "allow_interrupt_control"),
+       "%s: pciback itself enables its interrupts", T);
+}
+
 static void stubdom_attach_fails(void)
 {
     /* Memory, ports, pirq and irq: to domain 0, the stubdomain, the guest */
@@ -1414,6 +1442,7 @@ int main(void)
     each_topology(at_creation);
     each_topology(hvm);
     each_topology(stubdom);
+    each_topology(stubdom_interrupts);
     each_topology(stubdom_attach_fails);
     each_topology(stubdom_detach_fails);
     each_topology(stubdom_ends);

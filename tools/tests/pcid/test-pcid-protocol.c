@@ -166,7 +166,8 @@ static void request_round_trip(libxl__gc *gc, int64_t id,
        libxl__pci_sbdf_equal(&got.sbdf, &request->sbdf),
        "%s: the same values", name);
     ok(got.reset == request->reset &&
-       got.permissive == request->permissive,
+       got.permissive == request->permissive &&
+       got.interrupt_control == request->interrupt_control,
        "%s: the same booleans", name);
     is_str(got.driver, request->driver, "%s: driver", name);
 }
@@ -182,7 +183,7 @@ static void requests_round_trip(void)
         libxl__hostpci_request r = { .command = c };
         int n = c == LIBXL__HOSTPCI_LS || c == LIBXL__HOSTPCI_EXISTS ? 3 :
             c == LIBXL__HOSTPCI_READ_HEX || c == LIBXL__HOSTPCI_WRITE ? 5 :
-            c == LIBXL__HOSTPCI_LEND ? 4 :
+            c == LIBXL__HOSTPCI_LEND ? 8 :
             c == LIBXL__HOSTPCI_TAKE_BACK ? 2 : 1;
 
         if (c != LIBXL__HOSTPCI_LS) r.sbdf = sbdf;
@@ -200,6 +201,7 @@ static void requests_round_trip(void)
                 c == LIBXL__HOSTPCI_TAKE_BACK) {
                 r.reset = i & 1;
                 r.permissive = i & 2;
+                r.interrupt_control = i & 4;
             }
             request_round_trip(gc, i ? INT64_MAX : 0, &r,
                                libxl__pcid_request_text(gc, &r));
@@ -246,6 +248,10 @@ static void request_wire_form(void)
         { REQUEST(LEND, SBDF, .reset = true, .permissive = true),
           TEXT("lend", SBDF_TEXT ",\"reset\":true,\"permissive\":true"),
           "lend reset permissive 0000:03:1f.7" },
+        { REQUEST(LEND, SBDF, .interrupt_control = true),
+          TEXT("lend", SBDF_TEXT ",\"reset\":false,\"permissive\":false,"
+               "\"interrupt_control\":true"),
+          "lend interrupt_control 0000:03:1f.7" },
         { REQUEST(TAKE_BACK, SBDF),
           TEXT("take_back", SBDF_TEXT ",\"reset\":false"),
           "take_back 0000:03:1f.7" },
@@ -416,6 +422,7 @@ static void requests_invalid(void)
           "\"" key "\" is there twice", ARG, 5 }
         BAD_BOOLEANS("lend", "reset", PERMISSIVE),
         BAD_BOOLEANS("lend", "permissive", RESET),
+        BAD_BOOLEANS("lend", "interrupt_control", RESET PERMISSIVE),
         BAD_BOOLEANS("take_back", "reset", ""),
         { WITH_SBDF("lend", RESET PERMISSIVE ",\"sbdf\":\"0000:00:00.0\""),
           "\"sbdf\" is there twice", ARG, 5 },
@@ -1115,6 +1122,29 @@ static void reply_lend(void)
            "{\"return\":{\"resources\":[" NONES "],\"gsi\":18,"
            "\"reset\":\"why\"},\"id\":1}", "with a reset that failed");
 
+    request.interrupt_control = true;
+    ok(!reply_through(gc, &request, &reply, &got) && !got.interrupt_control,
+       "without interrupt control");
+    reply.interrupt_control = true;
+    ok(!reply_through(gc, &request, &reply, &got) && got.interrupt_control,
+       "with interrupt control");
+    reply.reset_failed = NULL;
+    is_str(compact(libxl__pcid_encode_reply(gc, &id, &request, &reply)),
+           "{\"return\":{\"resources\":[" NONES "],\"gsi\":18,"
+           "\"reset\":null,\"interrupt_control\":true},\"id\":1}",
+           "as the protocol has it");
+    is_int(libxl__pcid_decode_reply(gc, json(gc,
+               "{\"return\":{\"resources\":[" NONES "],\"gsi\":18,"
+               "\"reset\":null},\"id\":1}"), &request, &got),
+           ERROR_INVAL, "it is missing");
+    is_int(libxl__pcid_decode_reply(gc, json(gc,
+               "{\"return\":{\"resources\":[" NONES "],\"gsi\":18,"
+               "\"reset\":null,\"interrupt_control\":1},\"id\":1}"),
+               &request, &got), ERROR_INVAL, "it is no boolean");
+    request.interrupt_control = false;
+    ok(!reply_through(gc, &request, &reply, &got) && !got.interrupt_control,
+       "if it was not asked for");
+
     reply = (libxl__hostpci_reply){
         .class = LIBXL__HOSTPCI_FAILED, .errnoval = EPERM,
         .step = LIBXL__HOSTPCI_STEP_ACCESS, .desc = "why",
@@ -1489,24 +1519,27 @@ static void greeting(void)
 {
     GC_INIT(ctx);
     libxl__json_object *msg = json(gc, libxl__pcid_encode_greeting(gc));
-    bool commands[LIBXL__HOSTPCI_COMMANDS], has_id;
+    libxl__pcid_features features;
+    const bool *commands = features.commands;
     int major, minor, all = 0, i;
+    bool has_id;
     int64_t id;
 
     is_int(libxl__pcid_classify(msg, &has_id, &id), LIBXL__PCID_GREETING,
            "ours is one");
-    is_int(libxl__pcid_decode_greeting(msg, &major, &minor, commands), 0,
+    is_int(libxl__pcid_decode_greeting(msg, &major, &minor, &features), 0,
            "ours can be read");
     is_int(major, PCID_VERSION_MAJOR, "major version");
     is_int(minor, PCID_VERSION_MINOR, "minor version");
     for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
         all += commands[i];
     is_int(all, LIBXL__HOSTPCI_COMMANDS, "has all commands");
+    ok(features.interrupt_control, "and interrupt control");
 
     msg = json(gc, "{\"pcid\":{\"version\":{\"major\":2147483647,"
                "\"minor\":0,\"patch\":1},\"features\":[\"later\",\"assign\","
                "\"\"],\"more\":1}}");
-    is_int(libxl__pcid_decode_greeting(msg, &major, &minor, commands), 0,
+    is_int(libxl__pcid_decode_greeting(msg, &major, &minor, &features), 0,
            "one of a later version can be read");
     is_int(major, INT_MAX, "its major version");
     ok(commands[LIBXL__HOSTPCI_LS] && commands[LIBXL__HOSTPCI_RESET],
@@ -1516,10 +1549,11 @@ static void greeting(void)
        !commands[LIBXL__HOSTPCI_QUERY] && !commands[LIBXL__HOSTPCI_LEND] &&
        !commands[LIBXL__HOSTPCI_TAKE_BACK],
        "one that is not named is not");
+    ok(!features.interrupt_control, "nor has it interrupt control");
 
     msg = json(gc, "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
                "\"features\":[\"take_back\",\"lend\"]}}");
-    ok(!libxl__pcid_decode_greeting(msg, &major, &minor, commands) &&
+    ok(!libxl__pcid_decode_greeting(msg, &major, &minor, &features) &&
        commands[LIBXL__HOSTPCI_LEND] &&
        commands[LIBXL__HOSTPCI_TAKE_BACK] &&
        !commands[LIBXL__HOSTPCI_ASSIGN],
@@ -1560,12 +1594,12 @@ static void greetings_invalid(void)
             "\"features\":[\"query\",null]}}",
     };
     GC_INIT(ctx);
-    bool commands[LIBXL__HOSTPCI_COMMANDS];
+    libxl__pcid_features features;
     int major, minor, i;
 
     for (i = 0; i < ARRAY_SIZE(t); i++)
         is_int(libxl__pcid_decode_greeting(json(gc, t[i]), &major, &minor,
-                                           commands), ERROR_INVAL,
+                                           &features), ERROR_INVAL,
                "%s", t[i]);
     GC_FREE;
 }

@@ -102,7 +102,7 @@ static void greets(void)
     greeting = raw_recv(&peer, 0);
     is_str(greeting, "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
            "\"features\":[\"query\",\"assign\",\"unassign\",\"lend\","
-           "\"take_back\"]}}",
+           "\"take_back\",\"interrupt_control\"]}}",
            "as the protocol has it");
     is_str(ask(&peer, PING), PONG, "and answers");
     is_str(store_get(BASE "/0/c1"), NULL, "the node is gone by then");

@@ -810,6 +810,46 @@ static void permissive_ends(void)
     end();
 }
 
+/* A pciback that has it knows which devices have it. */
+static void lend_interrupt_control(void)
+{
+    start(true);
+    ok(DO(LEND, BACK, .interrupt_control = true) && !reply.interrupt_control,
+       "an older kernel has no interrupt control");
+    is_str(sysfs_writes(), "", "nothing is written");
+    is_str(world_log(), "", "and nothing logged");
+
+    sysfs_put(PCIBACK "allow_interrupt_control", "");
+    ok(DO(LEND, BACK) && !reply.interrupt_control, "it is not asked for");
+    is_str(sysfs_writes(), "", "nothing is written");
+    ok(DO(LEND, BACK, .reset = true, .interrupt_control = true) &&
+       reply.interrupt_control, "it is asked for");
+    is_str(sysfs_writes(), "devices/" BACK "/reset 1\n"
+           PCIBACK "allow_interrupt_control " BACK "\n", "after the reset");
+    has_resources(e1000_resources);
+
+    sysfs_put(PCIBACK "allow_interrupt_control", BACK "\n");
+    ok(DO(LEND, BACK, .interrupt_control = true), "it is wanted again");
+    is_str(sysfs_writes(), PCIBACK "allow_interrupt_control " BACK "\n",
+           "and the device stays with pciback");
+    ok(DO(LEND, BACK), "it is not");
+    is_str(sysfs_writes(), PCIBACK "unbind " BACK "\n"
+           PCIBACK "bind " BACK "\n", "pciback gets the device anew");
+    sysfs_put(PCIBACK "permissive", BACK "\n");
+    ok(DO(LEND, BACK, .interrupt_control = true),
+       "instead of all of the configuration space");
+    is_str(sysfs_writes(), PCIBACK "unbind " BACK "\n" PCIBACK "bind " BACK
+           "\n" PCIBACK "allow_interrupt_control " BACK "\n",
+           "pciback gets the device anew, and then it");
+    sysfs_put(PCIBACK "permissive", "");
+
+    fault_inject("write", "allow_interrupt_control", EIO, 0, 1);
+    ok(DO(LEND, BACK, .interrupt_control = true) && !reply.interrupt_control,
+       "it is refused, and the device is lent without");
+    has_str(world_log(), "allow_interrupt_control", "that is logged");
+    end();
+}
+
 static void permissive_cannot_end(void)
 {
     static const char *const files[] = { "unbind", "bind" };
@@ -1179,6 +1219,7 @@ int main(void)
     lend_reset_fails();
     reset_falls_back();
     permissive_ends();
+    lend_interrupt_control();
     permissive_cannot_end();
     lend_permissive_fails();
     lend_cannot_read();
