@@ -7,6 +7,15 @@
 # them for their own.
 RUN := env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL
 
+# A python3 that is a script to find the real one (pyenv) takes longer than most of
+# what it is run for, some thousand times: go by the real one.
+PYTHON_DIR := $(shell python3 -c 'import os, sys; own = sys.executable; \
+	print("" if os.path.samefile(sys.argv[1], own) else os.path.dirname(own))' \
+	"$$(command -v python3)" 2>/dev/null)
+ifneq ($(PYTHON_DIR),)
+RUN += PATH="$(PYTHON_DIR):$$PATH"
+endif
+
 TOPOLOGY ?= hwdom
 DIR ?= .build/mails
 SECONDS ?= 600

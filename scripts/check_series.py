@@ -26,7 +26,7 @@ LOGS = os.path.join(BUILD, "log", "check-series")
 UNIT_TESTS = "tools/tests/pcid"
 # These have come earlier in the stack.
 PARSER_TESTS = "tools/tests/libxlu"
-UNIT_TIME_LIMIT = 300
+UNIT_TIME_LIMIT = 900
 
 # Nothing of Xen but the tools is built here.
 CONFIGURE = ["./configure", "--disable-docs", "--disable-stubdom",
