@@ -46,11 +46,14 @@ import tty
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
+# Of query-migrate's states: it has not come to its end.
+MIGRATING = "setup", "active", "pre-switchover", "device", "cancelling"
+
 # Seconds, in real time: a busy machine takes a tenth of them.
 ANSWER = 120            # of Dom0 to a job, which it unpacks
 PREPARED = 300          # of Dom0 to commands, which may start guests
 RESTORE = 60            # of the emulator that reads a snapshot
-SAVE = 120              # of the emulator that writes one
+SAVE = 300              # of the emulator that writes one
 
 # Domains that can get random numbers of their own: more than there is memory for
 RENEWED = 32
@@ -279,6 +282,13 @@ class Machine:
                 pass
         raise Trouble("no snapshot within %d s" % seconds)
 
+    def end_migration(self):
+        """Not before it has ended does "cont" last."""
+        self.command("migrate_cancel")
+        while self.command("query-migrate").get("status", "none") in MIGRATING:
+            while "event" not in self.line():
+                pass
+
     def await_status(self, wanted):
         """The emulator has no event for each change of it."""
         end = time.monotonic() + RESTORE
@@ -482,8 +492,10 @@ class Run:
                      % (os.path.basename(path), time.monotonic() - begin))
 
     def carry_on(self):
+        """After a snapshot that has failed"""
         self.machine.connect()
         try:
+            self.machine.end_migration()
             if self.machine.command("query-status")["status"] != "running":
                 self.machine.command("cont")
         finally:
