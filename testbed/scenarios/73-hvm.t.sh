@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# topologies: direct hwdom
+# topologies: direct loopback hwdom
 # make check: , for it takes a quarter of an hour, and an emulator of 4 GB: make check-all has it
 # needs: hvm
 # memory: 1200M
@@ -142,6 +142,11 @@ if [ "$TOPOLOGY" = hwdom ]; then
     refused "to attach a device to that" "domain 1.*device_model_stubdomain_override=1" xl pci-attach h "$EDU_BDF"
     ok "it is destroyed" xl destroy h
 fi
+
+# Its kernel finds no init, and stops.
+fails "a stubdomain in which QEMU does not start" create_paused stubdom 'stubdomain_cmdline = "rdinit=/none root=/none"'
+like "it says where to look, and what it may be" "$output" "qemu-dm-h.log.*xen_privcmd.unrestricted=1"
+ok "no guest is left of it" no_guest
 
 # --- Others, and what can go wrong ---
 
