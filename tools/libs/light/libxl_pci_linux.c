@@ -310,7 +310,7 @@ static int device_driver(libxl__gc *gc, libxl__hostpci_reply *reply,
         driver = strrchr(target, '/');
         driver = libxl__strdup(gc, driver ? driver + 1 : target);
         if (!libxl__pci_driver_ok(driver)) {
-            FAIL(FAILED, 0, "%s leads to no driver", link);
+            FAIL(FAILED, 0, "%s is not a link to a driver", link);
             rc = ERROR_FAIL;
             goto out;
         }
@@ -415,14 +415,14 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
     value = strtoul(buf, &end, attributes[attr].base);
     if (errno || end == buf || (*end != '\n' && *end) ||
         value > UINT32_MAX) {
-        FAIL(FAILED, 0, "%s holds no number", device_path(gc, sbdf, name));
+        FAIL(FAILED, 0, "%s does not hold a number", device_path(gc, sbdf, name));
         rc = ERROR_FAIL;
         goto out;
     }
     if (value == IRQ_NOTCONNECTED && !strcmp(name, "irq"))
         value = 0;
     if (value > attributes[attr].max) {
-        FAIL(FAILED, ERANGE, "%s holds %lu", device_path(gc, sbdf, name),
+        FAIL(FAILED, ERANGE, "%s holds %lu, which is too large", device_path(gc, sbdf, name),
              value);
         rc = ERROR_FAIL;
         goto out;
@@ -491,7 +491,7 @@ static int read_resources(libxl__gc *gc, libxl__hostpci_reply *reply,
 
         if (sscanf(line, "0x%"SCNx64" 0x%"SCNx64" 0x%"SCNx64"%n",
                    &start, &end, &flags, &len) != 3 || line[len] != '\n') {
-            FAIL(FAILED, 0, "line %d of %s is no resource", i + 1,
+            FAIL(FAILED, 0, "line %d of %s is not a resource", i + 1,
                  device_path(gc, sbdf, "resource"));
             rc = ERROR_FAIL;
             goto out;

@@ -30,7 +30,7 @@ static int read_owner(libxl__gc *gc, xs_transaction_t t,
     domid = strtoul(s, &end, 10);
     if (!CTYPE(isdigit, *s) || *end || errno ||
         domid >= DOMID_FIRST_RESERVED) {
-        LOG(ERROR, "%s is \"%s\", which is no domain: correct it with"
+        LOG(ERROR, "%s is \"%s\", not a domain ID: correct it with"
             " xl pci-owner", PCID_XS_OWNER, s);
         return ERROR_INVAL;
     }
@@ -213,7 +213,7 @@ int libxl_pci_owner_set(libxl_ctx *ctx, libxl_domid owner)
     if (rc)
         LOG(ERROR, "domain %u cannot be designated as the owner of the PCI"
             " devices%s", owner, rc == ERROR_NI ?
-            ": this is no toolstack domain" : "");
+            ": this is not a toolstack domain" : "");
 
  out:
     GC_FREE;

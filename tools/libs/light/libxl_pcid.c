@@ -694,13 +694,13 @@ int libxl__pcid_decode_request(libxl__gc *gc,
 
     key = unexpected_key(msg, keys, ARRAY_SIZE(keys));
     if (key)
-        REFUSE(BAD_ARGUMENT, "\"%s\" is unknown, or there twice", key);
+        REFUSE(BAD_ARGUMENT, "\"%s\" is unknown, or given twice", key);
     if (!*has_id_r)
-        REFUSE(BAD_ARGUMENT, "\"id\" is missing, or no integer from 0 up");
+        REFUSE(BAD_ARGUMENT, "\"id\" is missing, or not an integer from 0 up");
     name = libxl__json_object_get_string(
         libxl__json_map_get(PCID_MSG_EXECUTE, msg, JSON_STRING));
     if (!name)
-        REFUSE(BAD_COMMAND, "\"execute\" is missing, or no string");
+        REFUSE(BAD_COMMAND, "\"execute\" is missing, or not a string");
     found = lookup_command(name);
     if (found < 0)
         REFUSE(BAD_COMMAND, "unknown command \"%s\"", name);
@@ -708,7 +708,7 @@ int libxl__pcid_decode_request(libxl__gc *gc,
 
     args = libxl__json_map_get(PCID_MSG_ARGUMENTS, msg, JSON_MAP);
     if (!args)
-        REFUSE(BAD_ARGUMENT, "%s: \"arguments\" is missing, or no object",
+        REFUSE(BAD_ARGUMENT, "%s: \"arguments\" is missing, or not an object",
                name);
 
     wanted = commands[request_r->command].args;
@@ -720,13 +720,13 @@ int libxl__pcid_decode_request(libxl__gc *gc,
             REFUSE(BAD_ARGUMENT, "%s: unknown argument \"%s\"", name,
                    node->map_key);
         if (objects[j])
-            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is there twice", name,
+            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is given twice", name,
                    node->map_key);
         objects[j] = node->obj;
         if (arguments[j].arg & ARGS_BOOLEAN
             ? !libxl__json_object_is_bool(node->obj)
             : !libxl__json_object_is_string(node->obj))
-            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is no %s", name,
+            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is not a %s", name,
                    node->map_key,
                    arguments[j].arg & ARGS_BOOLEAN ? "boolean" : "string");
     }
@@ -745,7 +745,7 @@ int libxl__pcid_decode_request(libxl__gc *gc,
                 REFUSE(BAD_ARGUMENT, "%s: \"driver\" is for \"file_id\" "
                        "\"driver_bind\" only", name);
             if (value && !libxl__pci_driver_ok(value))
-                REFUSE(BAD_ARGUMENT, "%s: \"%s\" is no name of a driver",
+                REFUSE(BAD_ARGUMENT, "%s: \"%s\" is not the name of a driver",
                        name, value);
             request_r->driver = value ? libxl__strdup(gc, value) : NULL;
             continue;

@@ -176,13 +176,13 @@ static int client_ask(libxl__gc *gc, libxl__pcid_client *client,
 
     if (!running && !libxl__xs_read(gc, XBT_NULL, dir)) {
         if (errno == ENOENT)
-            LOG(ERROR, "domain %u is designated as the owner of the PCI"
-                " devices, but xl pcid does not run there: start it, or"
+            LOG(ERROR, "xl pcid does not run in domain %u, which is"
+                " designated as the owner of the PCI devices: start it, or"
                 " correct the designation with xl pci-owner",
                 client->owner);
         else
-            LOGE(ERROR, "domain %u is designated as the owner of the PCI"
-                 " devices, but xl pcid does not run there, or does not"
+            LOGE(ERROR, "xl pcid does not run in domain %u, which is"
+                 " designated as the owner of the PCI devices, or does not"
                  " serve this domain: cannot read %s", client->owner, dir);
         return ERROR_PCI_OWNER_UNREACHABLE;
     }
@@ -279,10 +279,10 @@ static void client_connect(libxl__egc *egc, libxl__pcid_client *client)
     assert(client->state == IDLE);
 
     if (!libxl__vchan_supported()) {
-        LOG(ERROR, "domain %u is designated as the owner of the PCI"
-            " devices, but that is not supported on this system, which has"
-            " no libxenvchan: use its own devices with xl pci-owner -c",
-            client->owner);
+        LOG(ERROR, "cannot reach domain %u, which is designated as the"
+            " owner of the PCI devices: libxl was built without"
+            " libxenvchan; to use this domain's devices, run"
+            " xl pci-owner -c", client->owner);
         goto out;
     }
 
@@ -362,8 +362,8 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
         goto out;
     }
     if (strcmp(answer, PCID_XS_OFFERED)) {
-        LOG(ERROR, "domain %u answers to a request for a connection with"
-            " neither an offer nor a reason why not", client->owner);
+        LOG(ERROR, "xl pcid in domain %u sent an invalid answer to a"
+            " request for a connection", client->owner);
         rc = ERROR_PCI_OWNER_UNREACHABLE;
         goto out;
     }
@@ -397,7 +397,7 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
     int rc;
 
     if (!msg) {
-        LOG(ERROR, "xl pcid in domain %u sent what is no message: %s",
+        LOG(ERROR, "xl pcid in domain %u sent an invalid message: %s",
             client->owner, why);
         return ERROR_INVAL;
     }
@@ -417,7 +417,7 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
 
         libxl__gettimeofday(gc, &now);
         if ((now.tv_sec - op->started.tv_sec) * 1000 > PCID_OPERATION_MS) {
-            LOG(ERROR, "%s has not come to an end in %d s: check the"
+            LOG(ERROR, "%s did not finish within %d s: check the"
                 " device, and the kernel's log, in domain %u",
                 op_text(gc, op), PCID_OPERATION_MS / 1000, client->owner);
             op_done(egc, op, ERROR_PCI_OWNER_UNREACHABLE);
@@ -436,9 +436,9 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
         break;
     }
 
-    LOG(ERROR, "xl pcid in domain %u sent a message that is %s",
+    LOG(ERROR, "xl pcid in domain %u sent an %s message",
         client->owner,
-        kind == LIBXL__PCID_INVALID ? "invalid" : "out of place");
+        kind == LIBXL__PCID_INVALID ? "unknown" : "unexpected");
     return ERROR_INVAL;
 }
 
@@ -521,7 +521,7 @@ static int client_reply(libxl__egc *egc, libxl__pcid_client *client,
     if (id < 0) {
         /* Only an error can have no id: see libxl__pcid_classify. */
         rc = libxl__pcid_decode_reply(gc, msg, &none, &error);
-        LOG(ERROR, "xl pcid in domain %u cannot understand us: %s",
+        LOG(ERROR, "xl pcid in domain %u could not read a request: %s",
             client->owner, rc ? "no reason given" : error.desc);
         return ERROR_INVAL;
     }
@@ -566,11 +566,12 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
         /* Otherwise it is we who did not like what came: see the log. */
         if (rc == ERROR_NOT_READY || rc == ERROR_FAIL)
             LOG(ERROR, "lost the connection to xl pcid in domain %u before"
-                " it answered to %s: check its log there", client->owner,
-                op_text(gc, op));
+                " it answered %s: check its log in that domain",
+                client->owner, op_text(gc, op));
         if (maybe)
-            LOG(ERROR, "it is not known whether domain %u has carried out"
-                " %s", client->owner, op_text(gc, op));
+            LOG(ERROR, "domain %u may have carried out %s: repeat the"
+                " command, which is safe", client->owner,
+                op_text(gc, op));
         op_move(op, &failed);
     }
 
@@ -603,7 +604,7 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
 
     if (rc == ERROR_TIMEDOUT && !op->sent) {
         LOG(ERROR, "xl pcid in domain %u did not answer within %d s (%s):"
-            " check that it runs there, and that neither it nor the domain"
+            " check that it runs, and that neither it nor the domain"
             " is stopped or paused", client->owner, PCID_SILENCE_MS / 1000,
             op_text(gc, op));
         client_fail(egc, client); /* must be last */
@@ -611,12 +612,12 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
     }
 
     if (rc == ERROR_TIMEDOUT) {
-        LOG(ERROR, "xl pcid in domain %u has given no sign of life for"
-            " %d s (%s%s): check that it runs there, and that neither it"
-            " nor the domain is stopped or paused", client->owner,
+        LOG(ERROR, "xl pcid in domain %u has sent nothing for %d s"
+            " (%s%s): check that it runs, and that neither it nor the"
+            " domain is stopped or paused", client->owner,
             PCID_SILENCE_MS / 1000, op_text(gc, op),
             libxl__pcid_command_writes(op->request.command) ?
-            "; it is not known whether that was done" : "");
+            "; it may have been carried out" : "");
         rc = ERROR_PCI_OWNER_UNREACHABLE;
     }
 

@@ -307,7 +307,7 @@ static int lent_read(libxl__gc *gc, const char *record,
     if (!text) return ERROR_NOTFOUND;
 
     rc = libxl__pcid_decode_access(gc, text, access_r);
-    if (rc) LOG(ERROR, "%s does not say what was lent", record);
+    if (rc) LOG(ERROR, "%s is not a record of what was lent", record);
     return rc;
 }
 
@@ -676,7 +676,7 @@ static void server_restore(libxl__gc *gc, pcid_server *server)
     if (libxl__xs_read(gc, XBT_NULL, server->base) || errno != ENOENT)
         return;
 
-    LOG(WARN, "%s has been removed: creating it anew", server->base);
+    LOG(WARN, "%s has been removed: creating it again", server->base);
     /* Who waits for an answer in it will ask again. */
     XEN_LIST_FOREACH_SAFE(conn, &server->conns, entry, next)
         if (!conn->vc.connected) conn_dispose(gc, conn);
@@ -722,7 +722,7 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
     state = libxl__xs_read(gc, XBT_NULL, event_path);
     if (!state) {
         if (conn) {
-            LOG_CONN(DEBUG, conn, "takes its request back");
+            LOG_CONN(DEBUG, conn, "request for a connection cancelled");
             conn_dispose(gc, conn);
         }
         /* If it could not be made, there may be room now. */
@@ -784,7 +784,7 @@ static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
 {
     EGC_GC;
     static const char no_channel[] =
-        "no channel could be made; the log of xl pcid says why";
+        "cannot make a channel; the log of xl pcid says why";
     pcid_server *server = CONTAINER_OF(ev, *server, offer);
     pcid_conn *conn, *first = NULL;
     libxl_domid client;
@@ -976,14 +976,14 @@ static void work_start(libxl__egc *egc, pcid_conn *conn, int64_t id,
 
     if (conn->in_flight >= PCID_IN_FLIGHT_MAX)
         libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_BUSY, 0,
-                            "%d requests of this connection have not come"
-                            " to an end, the most that there can be",
+                            "this connection has %d unfinished requests,"
+                            " the most that it can have",
                             PCID_IN_FLIGHT_MAX);
     else if (work_of(server, conn->client) >= PCID_PENDING_PER_CLIENT)
         libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_BUSY, 0,
-                            "%d requests of domain %u have not come to an"
-                            " end, the most that there can be",
-                            PCID_PENDING_PER_CLIENT, conn->client);
+                            "domain %u has %d unfinished requests, the"
+                            " most that it can have", conn->client,
+                            PCID_PENDING_PER_CLIENT);
     if (reply.class) {
         conn_send_reply(gc, conn, &id, NULL, &reply);
         return;
@@ -1113,10 +1113,10 @@ static void work_next(libxl__egc *egc, pcid_server *server)
         if (earlier != work)
             continue;
         if (work_before(gc, work))
-            work_failed(gc, work, "what was lent of the device cannot be"
-                        " taken back; the log of xl pcid says why");
+            work_failed(gc, work, "cannot take back what was lent of the"
+                        " device; the log of xl pcid says why");
         else if (work_fork(gc, work))
-            work_failed(gc, work, "no process could be started for it");
+            work_failed(gc, work, "cannot start a process for it");
     }
 }
 

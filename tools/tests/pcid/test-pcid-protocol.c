@@ -389,7 +389,7 @@ static void requests_invalid(void)
         { ARGS("lend", "{\"reset\":true,\"permissive\":true}"),
           "\"sbdf\" is missing", ARG, 5 },
         { ARGS("lend", "{\"sbdf\":true" RESET PERMISSIVE "}"),
-          "\"sbdf\" is no string", ARG, 5 },
+          "\"sbdf\" is not a string", ARG, 5 },
         { ARGS("lend", "{\"sbdf\":\"../..\"" RESET PERMISSIVE "}"),
           "cannot be", ARG, 5 },
         { WITH_SBDF("lend", ""), "\"reset\" is missing", ARG, 5 },
@@ -397,28 +397,28 @@ static void requests_invalid(void)
         { WITH_SBDF("lend", RESET), "\"permissive\" is missing", ARG, 5 },
 #define BAD_BOOLEANS(cmd, key, rest) \
         { WITH_SBDF(cmd, rest ",\"" key "\":\"true\""), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":\"\""), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":1"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":0"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":null"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":[true]"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":{}"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":true,\"" key "\":true"), \
-          "\"" key "\" is there twice", ARG, 5 }, \
+          "\"" key "\" is given twice", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":true,\"" key "\":\"x\""), \
-          "\"" key "\" is there twice", ARG, 5 }
+          "\"" key "\" is given twice", ARG, 5 }
         BAD_BOOLEANS("lend", "reset", PERMISSIVE),
         BAD_BOOLEANS("lend", "permissive", RESET),
         BAD_BOOLEANS("take_back", "reset", ""),
         { WITH_SBDF("lend", RESET PERMISSIVE ",\"sbdf\":\"0000:00:00.0\""),
-          "\"sbdf\" is there twice", ARG, 5 },
+          "\"sbdf\" is given twice", ARG, 5 },
         { WITH_SBDF("lend", RESET PERMISSIVE ",\"gsi\":0"),
           "unknown argument \"gsi\"", ARG, 5 },
         { WITH_SBDF("lend", RESET PERMISSIVE ",\"Reset\":true"),
