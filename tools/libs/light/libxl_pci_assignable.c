@@ -208,9 +208,8 @@ static int list(libxl_ctx *ctx, libxl_device_pci **pcis_r, int *num_r,
     return AO_INPROGRESS;
 }
 
-int libxl_device_pci_list_assignable(libxl_ctx *ctx,
-                                     libxl_device_pci **pcis_r, int *num_r,
-                                     const libxl_asyncop_how *ao_how)
+int libxl_pci_assignable_get(libxl_ctx *ctx, libxl_device_pci **pcis_r,
+                             int *num_r, const libxl_asyncop_how *ao_how)
 {
     return list(ctx, pcis_r, num_r, ao_how);
 }

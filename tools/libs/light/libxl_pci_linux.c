@@ -396,12 +396,12 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
         int base;
         uint32_t max;
     } attributes[] = {
-        [LIBXL__HOSTPCI_ATTR_VENDOR] = { "vendor", 16, 0xffff },
-        [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16, 0xffff },
-        [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16, 0xffffff },
-        [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10, INT32_MAX },
+        [LIBXL__HOSTPCI_ATTR_VENDOR] = { "vendor", 16, PCID_ATTR_ID_MAX },
+        [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16, PCID_ATTR_ID_MAX },
+        [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16, PCID_ATTR_CLASS_MAX },
+        [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10, PCID_ATTR_IRQ_MAX },
         /* For the kernel it may have another number, see read_gsi. */
-        [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10, INT32_MAX },
+        [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10, PCID_ATTR_IRQ_MAX },
     };
     const char *name = attributes[attr].name;
     char buf[ATTRIBUTE_MAX], *end;
@@ -761,25 +761,29 @@ void libxl__hostpci_work(libxl__gc *gc,
                          const libxl__hostpci_request *request,
                          libxl__hostpci_reply *reply)
 {
-    static void (*const commands[])(libxl__gc *,
-                                    const libxl__hostpci_request *,
-                                    libxl__hostpci_reply *) = {
-        [LIBXL__HOSTPCI_LS]             = do_ls,
-        [LIBXL__HOSTPCI_EXISTS]         = do_exists,
-        [LIBXL__HOSTPCI_READ_HEX]       = do_read_hex,
-        [LIBXL__HOSTPCI_READ_RESOURCES] = do_read_resources,
-        [LIBXL__HOSTPCI_WRITE]          = do_write,
-        [LIBXL__HOSTPCI_UNBIND]         = do_unbind,
-        [LIBXL__HOSTPCI_RESET]          = do_reset,
-        [LIBXL__HOSTPCI_QUERY]          = do_query,
-        [LIBXL__HOSTPCI_ASSIGN]         = do_assign,
-        [LIBXL__HOSTPCI_UNASSIGN]       = do_unassign,
-        [LIBXL__HOSTPCI_LEND]           = do_lend,
-        [LIBXL__HOSTPCI_TAKE_BACK]      = do_take_back,
-    };
-
     memset(reply, 0, sizeof(*reply));
-    commands[request->command](gc, request, reply);
+
+#define COMMAND(id, function) \
+    case LIBXL__HOSTPCI_ ## id: function(gc, request, reply); return
+
+    /* No default: the compiler complains if a command is missing. */
+    switch (request->command) {
+    COMMAND(LS, do_ls);
+    COMMAND(EXISTS, do_exists);
+    COMMAND(READ_HEX, do_read_hex);
+    COMMAND(READ_RESOURCES, do_read_resources);
+    COMMAND(WRITE, do_write);
+    COMMAND(UNBIND, do_unbind);
+    COMMAND(RESET, do_reset);
+    COMMAND(QUERY, do_query);
+    COMMAND(ASSIGN, do_assign);
+    COMMAND(UNASSIGN, do_unassign);
+    COMMAND(LEND, do_lend);
+    COMMAND(TAKE_BACK, do_take_back);
+    case LIBXL__HOSTPCI_COMMANDS: break;
+    }
+    abort();
+#undef COMMAND
 }
 
 void libxl__hostpci_end_with(pid_t process)

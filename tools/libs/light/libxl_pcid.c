@@ -28,40 +28,42 @@
 #define ARG_PERMISSIVE (1u << 6)
 #define ARGS_BOOLEAN   (ARG_RESET | ARG_PERMISSIVE) /* others are strings */
 
-static const struct {
+typedef struct {
     const char *name;
     unsigned args;
     bool writes;
     bool feature; /* not in every server: see the greeting */
-} commands[LIBXL__HOSTPCI_COMMANDS] = {
-    [LIBXL__HOSTPCI_LS] =
-        { PCID_CMD_LS, ARG_DIR },
-    [LIBXL__HOSTPCI_EXISTS] =
-        { PCID_CMD_EXISTS, ARG_DIR | ARG_SBDF },
-    [LIBXL__HOSTPCI_READ_HEX] =
-        { PCID_CMD_READ_HEX, ARG_ATTR | ARG_SBDF },
-    [LIBXL__HOSTPCI_READ_RESOURCES] =
-        { PCID_CMD_READ_RESOURCES, ARG_SBDF },
-    [LIBXL__HOSTPCI_WRITE] =
-        { PCID_CMD_WRITE, ARG_FILE | ARG_DRIVER | ARG_SBDF,
-          .writes = true },
-    [LIBXL__HOSTPCI_UNBIND] =
-        { PCID_CMD_UNBIND, ARG_SBDF, .writes = true },
-    [LIBXL__HOSTPCI_RESET] =
-        { PCID_CMD_RESET, ARG_SBDF, .writes = true },
-    [LIBXL__HOSTPCI_QUERY] =
-        { PCID_CMD_QUERY, ARG_SBDF, .feature = true },
-    [LIBXL__HOSTPCI_ASSIGN] =
-        { PCID_CMD_ASSIGN, ARG_SBDF, .writes = true, .feature = true },
-    [LIBXL__HOSTPCI_UNASSIGN] =
-        { PCID_CMD_UNASSIGN, ARG_SBDF, .writes = true, .feature = true },
-    [LIBXL__HOSTPCI_LEND] =
-        { PCID_CMD_LEND, ARG_SBDF | ARG_RESET | ARG_PERMISSIVE,
-          .writes = true, .feature = true },
-    [LIBXL__HOSTPCI_TAKE_BACK] =
-        { PCID_CMD_TAKE_BACK, ARG_SBDF | ARG_RESET,
-          .writes = true, .feature = true },
-};
+} command_info;
+
+static const command_info *info_of(libxl__hostpci_command command)
+{
+#define COMMAND(id, ...)                                                \
+    case LIBXL__HOSTPCI_ ## id: {                                       \
+        static const command_info info = { PCID_CMD_ ## id, __VA_ARGS__ }; \
+        return &info;                                                   \
+    }
+
+    /* No default: the compiler complains if a command is missing. */
+    switch (command) {
+    COMMAND(LS, ARG_DIR)
+    COMMAND(EXISTS, ARG_DIR | ARG_SBDF)
+    COMMAND(READ_HEX, ARG_ATTR | ARG_SBDF)
+    COMMAND(READ_RESOURCES, ARG_SBDF)
+    COMMAND(WRITE, ARG_FILE | ARG_DRIVER | ARG_SBDF, .writes = true)
+    COMMAND(UNBIND, ARG_SBDF, .writes = true)
+    COMMAND(RESET, ARG_SBDF, .writes = true)
+    COMMAND(QUERY, ARG_SBDF, .feature = true)
+    COMMAND(ASSIGN, ARG_SBDF, .writes = true, .feature = true)
+    COMMAND(UNASSIGN, ARG_SBDF, .writes = true, .feature = true)
+    COMMAND(LEND, ARG_SBDF | ARG_RESET | ARG_PERMISSIVE,
+            .writes = true, .feature = true)
+    COMMAND(TAKE_BACK, ARG_SBDF | ARG_RESET,
+            .writes = true, .feature = true)
+    case LIBXL__HOSTPCI_COMMANDS: break;
+    }
+    abort();
+#undef COMMAND
+}
 
 static const char *const dirs[] = {
     [LIBXL__HOSTPCI_DIR_PCI_DEVICES]    = PCID_DIR_PCI_DEVICES,
@@ -73,10 +75,10 @@ static const struct {
     const char *name;
     uint32_t max;
 } attrs[] = {
-    [LIBXL__HOSTPCI_ATTR_VENDOR] = { PCID_ATTR_VENDOR, 0xffff },
-    [LIBXL__HOSTPCI_ATTR_DEVICE] = { PCID_ATTR_DEVICE, 0xffff },
-    [LIBXL__HOSTPCI_ATTR_CLASS]  = { PCID_ATTR_CLASS,  0xffffff },
-    [LIBXL__HOSTPCI_ATTR_IRQ]    = { PCID_ATTR_IRQ,    INT32_MAX },
+    [LIBXL__HOSTPCI_ATTR_VENDOR] = { PCID_ATTR_VENDOR, PCID_ATTR_ID_MAX },
+    [LIBXL__HOSTPCI_ATTR_DEVICE] = { PCID_ATTR_DEVICE, PCID_ATTR_ID_MAX },
+    [LIBXL__HOSTPCI_ATTR_CLASS]  = { PCID_ATTR_CLASS,  PCID_ATTR_CLASS_MAX },
+    [LIBXL__HOSTPCI_ATTR_IRQ]    = { PCID_ATTR_IRQ,    PCID_ATTR_IRQ_MAX },
     [LIBXL__HOSTPCI_ATTR_GSI]    = { PCID_ATTR_GSI,    PCID_GSI_MAX },
 };
 
@@ -124,12 +126,12 @@ static const struct {
 
 const char *libxl__pcid_command_name(libxl__hostpci_command command)
 {
-    return commands[command].name;
+    return info_of(command)->name;
 }
 
 bool libxl__pcid_command_writes(libxl__hostpci_command command)
 {
-    return commands[command].writes;
+    return info_of(command)->writes;
 }
 
 /* The index of a string in a table that may have holes, or -1 */
@@ -150,7 +152,7 @@ static int lookup_command(const char *s)
     int i;
 
     for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
-        if (!strcmp(commands[i].name, s))
+        if (!strcmp(info_of(i)->name, s))
             return i;
     return -1;
 }
@@ -274,12 +276,12 @@ char *libxl__pcid_printable(libxl__gc *gc, const char *s)
 char *libxl__pcid_request_text(libxl__gc *gc,
                                const libxl__hostpci_request *request)
 {
-    unsigned args = commands[request->command].args;
+    unsigned args = info_of(request->command)->args;
     bool driver = (args & ARG_DRIVER)
         && request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND;
 
     return GCSPRINTF("%s%s%s%s%s%s%s%s%s",
-                     commands[request->command].name,
+                     info_of(request->command)->name,
                      args & (ARG_DIR | ARG_ATTR | ARG_FILE) ? " " : "",
                      args & ARG_DIR ? dirs[request->dir] :
                      args & ARG_ATTR ? attrs[request->attr].name :
@@ -373,9 +375,9 @@ char *libxl__pcid_encode_greeting(libxl__gc *gc)
     json_add(gc, version, PCID_MSG_MINOR,
              make_integer(gc, PCID_VERSION_MINOR));
     for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
-        if (commands[i].feature)
+        if (info_of(i)->feature)
             flexarray_append(features->u.array,
-                             make_string(gc, commands[i].name));
+                             make_string(gc, info_of(i)->name));
     json_add(gc, pcid, PCID_MSG_VERSION, version);
     json_add(gc, pcid, PCID_MSG_FEATURES, features);
     json_add(gc, msg, PCID_MSG_GREETING, pcid);
@@ -396,7 +398,7 @@ char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
 {
     libxl__json_object *msg = make_map(gc);
     libxl__json_object *o = make_map(gc);
-    unsigned args = commands[request->command].args;
+    unsigned args = info_of(request->command)->args;
 
     if (args & ARG_DIR)
         json_add(gc, o, PCID_ARG_DIR_ID,
@@ -419,7 +421,7 @@ char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
                  make_bool(gc, request->permissive));
 
     json_add(gc, msg, PCID_MSG_EXECUTE,
-             make_string(gc, commands[request->command].name));
+             make_string(gc, info_of(request->command)->name));
     json_add(gc, msg, PCID_MSG_ID, make_integer(gc, id));
     json_add(gc, msg, PCID_MSG_ARGUMENTS, o);
     return libxl__json_object_to_json(gc, msg);
@@ -711,7 +713,7 @@ int libxl__pcid_decode_request(libxl__gc *gc,
         REFUSE(BAD_ARGUMENT, "%s: \"arguments\" is missing, or not an object",
                name);
 
-    wanted = commands[request_r->command].args;
+    wanted = info_of(request_r->command)->args;
     for (i = 0; (node = libxl__json_map_node_get(args, i)); i++) {
         for (j = 0; j < ARRAY_SIZE(arguments); j++)
             if (!strcmp(arguments[j].key, node->map_key))
@@ -838,7 +840,7 @@ int libxl__pcid_decode_greeting(const libxl__json_object *msg,
     *major_r = major->u.i;
     *minor_r = minor->u.i;
     for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
-        commands_r[i] = !commands[i].feature;
+        commands_r[i] = !info_of(i)->feature;
     for (i = 0; (o = libxl__json_array_get(features, i)); i++) {
         if (!libxl__json_object_is_string(o))
             return ERROR_INVAL;

@@ -29,8 +29,6 @@
 #include "libxl_internal.h"
 #include "libxl_vchan.h"
 
-#define MESSAGE_END "\r\n"
-
 /*
  * Sizes of the rings.  Requests fit into the one page that a channel has
  * in any case.  Replies have two more: a list of thousands of devices
@@ -250,9 +248,9 @@ static ssize_t find_message(libxl__vchan *vc)
     size_t i;
 
     for (i = vc->rx_scanned; i + 1 < vc->rx_used; i = at - vc->rx + 1) {
-        at = memchr(vc->rx + i, MESSAGE_END[0], vc->rx_used - 1 - i);
+        at = memchr(vc->rx + i, LIBXL__VCHAN_END[0], vc->rx_used - 1 - i);
         if (!at) break;
-        if (at[1] == MESSAGE_END[1])
+        if (at[1] == LIBXL__VCHAN_END[1])
             return at - vc->rx;
     }
     vc->rx_scanned = vc->rx_used ? vc->rx_used - 1 : 0;
@@ -273,7 +271,7 @@ static int vchan_messages(libxl__egc *egc, libxl__vchan *vc)
         char *text = vc->rx;
 
         text[len] = '\0';
-        if (len + strlen(MESSAGE_END) > vc->message_max)
+        if (len + strlen(LIBXL__VCHAN_END) > vc->message_max)
             why = "message too long";
         else
             why = bad_shape(text, len, vc->depth_max);
@@ -293,7 +291,7 @@ static int vchan_messages(libxl__egc *egc, libxl__vchan *vc)
         assert(msg || rc);
         libxl__json_object_free(NOGC, msg);
 
-        start = len + strlen(MESSAGE_END);
+        start = len + strlen(LIBXL__VCHAN_END);
         memmove(vc->rx, vc->rx + start, vc->rx_used - start);
         vc->rx_used -= start;
         vc->rx_scanned = 0;
@@ -428,7 +426,7 @@ static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd)
 
 void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
 {
-    size_t len = strlen(text), end = strlen(MESSAGE_END);
+    size_t len = strlen(text), end = strlen(LIBXL__VCHAN_END);
     const char *p;
     char *to;
 
@@ -456,7 +454,7 @@ void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
         if (p[1])
             *to++ = *++p;
     }
-    memcpy(to, MESSAGE_END, end);
+    memcpy(to, LIBXL__VCHAN_END, end);
     vc->tx_used = to + end - vc->tx;
 
     update_deadline(gc, vc, vchan_flush(vc), false);

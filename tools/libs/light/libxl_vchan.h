@@ -28,6 +28,9 @@
 
 #include "libxl_internal.h"
 
+/* What ends a message.  Within one, these bytes are escaped. */
+#define LIBXL__VCHAN_END "\r\n"
+
 typedef struct libxl__vchan libxl__vchan;
 
 /*

@@ -81,7 +81,7 @@ static int list(libxl_device_pci **pcis, int *num)
     *pcis = NULL;
     *num = 0;
     world_call(ctx);
-    rc = libxl_device_pci_list_assignable(ctx, pcis, num, NULL);
+    rc = libxl_pci_assignable_get(ctx, pcis, num, NULL);
     world_return();
     elapsed = world_ms() - since;
     return rc;
@@ -447,7 +447,7 @@ static void list_begin(libxl_device_pci **pcis, int *num)
     *pcis = NULL;
     *num = 0;
     world_call(ctx);
-    libxl_device_pci_list_assignable(ctx, pcis, num, &how);
+    libxl_pci_assignable_get(ctx, pcis, num, &how);
     world_return();
     world_settle();
 }
@@ -495,7 +495,7 @@ static void many_at_once(void)
 
         how.u.for_callback = (void *)(intptr_t)i;
         world_call(ctx);
-        libxl_device_pci_list_assignable(ctx, &pcis[i], &num[i], &how);
+        libxl_pci_assignable_get(ctx, &pcis[i], &num[i], &how);
         world_return();
     }
     world_run(all_done, NULL, 0);

@@ -155,7 +155,7 @@ static void request_round_trip(libxl__gc *gc, int64_t id,
     int64_t got_id = -1;
     int rc;
 
-    ok(!strstr(text, PCID_MESSAGE_END), "%s: no end within the text", name);
+    ok(!strstr(text, LIBXL__VCHAN_END), "%s: no end within the text", name);
     ok(strlen(text) < 400, "%s: far below the limit for requests", name);
     rc = libxl__pcid_decode_request(gc, json(gc, text), &has_id, &got_id,
                                     &got, &error);
