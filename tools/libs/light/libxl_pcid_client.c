@@ -23,12 +23,12 @@
  *
  * From each of the last three, client_reset() leads back to IDLE.
  *
- * Each op that is Active is on the list of a connection, and has a
- * deadline of its own, which is what bounds all of the above:
+ * Each Active op is on the list of a connection, and has its own deadline,
+ * which limits all of the above:
  *
- *     PCID_SILENCE_MS    from its start, with all the above, or from the
- *                        last sign that the server works on it
- *     PCID_OPERATION_MS  from when it was sent
+ *     PCID_SILENCE_MS    after its start, including all of the above, or
+ *                        after the last progress message
+ *     PCID_OPERATION_MS  after the request was sent
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -141,15 +141,15 @@ void libxl__pcid_clients_dispose(libxl__gc *gc)
     }
 }
 
-/* The directory of the server, where clients ask */
+/* The server's directory, in which clients ask for a channel */
 static char *server_path(libxl__gc *gc, libxl_domid owner)
 {
     return GCSPRINTF("/local/domain/%u/%s", owner, PCID_XS_DIR);
 }
 
 /*
- * The channel that the server has made in advance, or NULL.  *running_r:
- * whether there is what it keeps for our domain while it runs.
+ * The server's spare channel for this domain, or NULL.  *running_r: whether
+ * the server's directory for this domain exists, so that a server runs.
  */
 static const char *client_spare(libxl__gc *gc, const char *dir,
                                 bool *running_r)
@@ -166,8 +166,8 @@ static const char *client_spare(libxl__gc *gc, const char *dir,
 }
 
 /*
- * Asks for a channel.  running: the server was, a moment ago.  What it
- * returns has been logged.
+ * Asks for a channel.  running: a server ran a moment ago.  Logs the error
+ * that it returns.
  */
 static int client_ask(libxl__gc *gc, libxl__pcid_client *client,
                       bool running)
@@ -196,7 +196,7 @@ static int client_ask(libxl__gc *gc, libxl__pcid_client *client,
     return 0;
 }
 
-/* The reply has to last for as long as the ao. */
+/* The reply must remain valid as long as the ao. */
 static int op_decode(libxl__hostpci_op *op, const libxl__json_object *msg)
 {
     STATE_AO_GC(op->ao);
@@ -223,7 +223,7 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
                         const struct timeval *requested_abs, int rc);
 static void op_done(libxl__egc *egc, libxl__hostpci_op *op, int rc);
 
-/* Without a deadline there must be no waiting.  Never ERROR_FAIL. */
+/* Never wait without a deadline.  Does not return ERROR_FAIL. */
 static int op_set_deadline(libxl__gc *gc, libxl__hostpci_op *op, int ms)
 {
     int rc;
@@ -290,7 +290,7 @@ static void client_connect(libxl__egc *egc, libxl__pcid_client *client)
     if (rc) goto out;
     dir = GCSPRINTF("%s/%u", server_path(gc, client->owner), self);
 
-    /* Somebody else may be quicker. */
+    /* Another client may take the spare channel first. */
     spare = client_spare(gc, dir, &running);
     if (spare && !client_open(gc, client, spare))
         return;
@@ -339,15 +339,15 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
     const char *answer;
     int rc;
 
-    /* The channel's own nodes appear below ours before the answer does. */
+    /* The channel's nodes appear below this node before the answer. */
     if (strcmp(event_path, client->path))
         return;
 
     answer = libxl__xs_read(gc, XBT_NULL, client->path);
     if (!answer) {
         /*
-         * Our node goes when the server starts, which it may have just
-         * done.  If there is no server, this says so.
+         * The node disappears when the server starts, which it may have
+         * just done.  If no server runs, client_ask() logs that.
          */
         rc = client_ask(gc, client, false);
         if (rc) goto out;
@@ -375,7 +375,7 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
         goto out;
     }
 
-    /* The server removes the node: it may not have looked yet. */
+    /* Leave the node to the server, which may not have seen us connect. */
     client_forget_path(gc, client, false);
     return;
 
@@ -413,7 +413,7 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
         if (client->state != READY || id >= client->next_id) break;
         XEN_TAILQ_FOREACH(op, &client->ops, entry)
             if (op->sent && op->id == id) break;
-        if (!op) return 0; /* one that we no longer wait for */
+        if (!op) return 0; /* nobody waits for it any more */
 
         libxl__gettimeofday(gc, &now);
         if ((now.tv_sec - op->started.tv_sec) * 1000 > PCID_OPERATION_MS) {
@@ -466,7 +466,7 @@ static int client_greeting(libxl__egc *egc, libxl__pcid_client *client,
 
     client->state = READY;
     XEN_TAILQ_FOREACH_SAFE(op, &client->ops, entry, next)
-        /* One that has been started by the end of another is sent. */
+        /* The end of an op may have started, and sent, another. */
         if (!op->sent)
             op_send(egc, op);
     return 0;
@@ -525,7 +525,7 @@ static int client_reply(libxl__egc *egc, libxl__pcid_client *client,
             client->owner, rc ? "no reason given" : error.desc);
         return ERROR_INVAL;
     }
-    if (!op) return 0; /* one that we no longer wait for */
+    if (!op) return 0; /* nobody waits for it any more */
 
     rc = op_decode(op, msg);
     if (rc) {
@@ -551,8 +551,9 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
     client_reset(gc, client);
 
     /*
-     * If the daemon was restarted it may be back already.  What only reads
-     * can be asked once more; what changes something may have been done.
+     * The daemon may have been restarted.  Send read-only requests once
+     * more.  Do not send a request again that changes something: the old
+     * daemon may have carried it out.
      */
     XEN_TAILQ_FOREACH_SAFE(op, &client->ops, entry, next) {
         bool maybe = op->sent &&
@@ -563,7 +564,7 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
             op->sent = false;
             continue;
         }
-        /* Otherwise it is we who did not like what came: see the log. */
+        /* Otherwise this end closed the connection, and has logged why. */
         if (rc == ERROR_NOT_READY || rc == ERROR_FAIL)
             LOG(ERROR, "lost the connection to xl pcid in domain %u before"
                 " it answered %s: check its log in that domain",
@@ -580,7 +581,7 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
     ops_done(egc, &failed, ERROR_PCI_OWNER_UNREACHABLE); /* must be last */
 }
 
-/* Ends all ops of a connection that came to nothing.  Why was logged. */
+/* Ends all ops of a connection that failed.  The reason has been logged. */
 static void client_fail(libxl__egc *egc, libxl__pcid_client *client)
 {
     EGC_GC;
@@ -589,7 +590,7 @@ static void client_fail(libxl__egc *egc, libxl__pcid_client *client)
 
     client_reset(gc, client);
 
-    /* The end of an op may start another, which is not to fail with it. */
+    /* The end of an op may start another op, which must not fail, too. */
     while ((op = XEN_TAILQ_FIRST(&client->ops)))
         op_move(op, &failed);
     ops_done(egc, &failed, ERROR_PCI_OWNER_UNREACHABLE); /* must be last */
@@ -622,8 +623,8 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
     }
 
     libxl__hostpci_op_stop(gc, op);
-    /* Whoever comes next finds out sooner by asking for a connection.  If
-     * the ao is being aborted there is nothing wrong with this one. */
+    /* The next op learns sooner whether the server runs if it opens a new
+     * connection.  If the ao is being aborted, the connection is good. */
     if (rc != ERROR_ABORTED && XEN_TAILQ_EMPTY(&client->ops))
         client_reset(gc, client);
     op_done(egc, op, rc); /* must be last */

@@ -324,9 +324,9 @@ static void requests_invalid(void)
         { ARGS("ls", "[]"), "arguments", ARG, 5 },
         { ARGS("ls", "\"pci_devices\""), "arguments", ARG, 5 },
         { ARGS("ls", "{}"), "dir_id", ARG, 5 },
-        { ARGS("ls", "{\"dir_id\":1}"), "no string", ARG, 5 },
-        { ARGS("ls", "{\"dir_id\":null}"), "no string", ARG, 5 },
-        { ARGS("ls", "{\"dir_id\":[\"pci_devices\"]}"), "no string", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":1}"), "not a string", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":null}"), "not a string", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":[\"pci_devices\"]}"), "not a string", ARG, 5 },
         { ARGS("ls", "{\"dir_id\":\"\"}"), "cannot be", ARG, 5 },
         { ARGS("ls", "{\"dir_id\":\"/sys\"}"), "cannot be", ARG, 5 },
         { ARGS("ls", "{\"dir_id\":\"..\"}"), "cannot be", ARG, 5 },
@@ -340,7 +340,7 @@ static void requests_invalid(void)
         { ARGS("exists", "{\"dir_id\":\"pci_devices\"}"), "sbdf", ARG, 5 },
         { ARGS("exists", "{\"sbdf\":\"0000:00:00.0\"}"), "dir_id", ARG, 5 },
         { ARGS("exists", "{\"dir_id\":\"pci_devices\",\"sbdf\":0}"),
-          "no string", ARG, 5 },
+          "not a string", ARG, 5 },
         { ARGS("exists", "{\"dir_id\":\"pci_devices\","
                "\"sbdf\":\"0000:00:20.0\"}"), "cannot be", ARG, 5 },
         { ARGS("read_hex", "{\"sbdf\":\"0000:00:00.0\"}"), "attr_id", ARG,
@@ -354,8 +354,8 @@ static void requests_invalid(void)
           5 },
         { ARGS("reset", "{\"sbdf\":\"\"}"), "cannot be", ARG, 5 },
         { ARGS("query", "{}"), "sbdf", ARG, 5 },
-        { ARGS("assign", "{\"sbdf\":null}"), "no string", ARG, 5 },
-        { ARGS("unassign", "{\"sbdf\":{}}"), "no string", ARG, 5 },
+        { ARGS("assign", "{\"sbdf\":null}"), "not a string", ARG, 5 },
+        { ARGS("unassign", "{\"sbdf\":{}}"), "not a string", ARG, 5 },
         { ARGS("assign", "{\"sbdf\":\"0000:00:00.0\",\"driver\":\"a\"}"),
           "driver", ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\"}"), "file_id", ARG, 5 },
@@ -364,20 +364,20 @@ static void requests_invalid(void)
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
                "\"file_id\":\"driver_bind\"}"), "missing", ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
-               "\"file_id\":\"driver_bind\",\"driver\":3}"), "no string",
+               "\"file_id\":\"driver_bind\",\"driver\":3}"), "not a string",
           ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
-               "\"file_id\":\"driver_bind\",\"driver\":\"\"}"), "no name",
+               "\"file_id\":\"driver_bind\",\"driver\":\"\"}"), "not the name",
           ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
                "\"file_id\":\"driver_bind\",\"driver\":\"../e1000\"}"),
-          "no name", ARG, 5 },
+          "not the name", ARG, 5 },
         { ARGS("write", "{\"driver\":\"../e1000\","
                "\"file_id\":\"driver_bind\",\"sbdf\":\"0000:00:00.0\"}"),
-          "no name", ARG, 5 },
+          "not the name", ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
                "\"file_id\":\"driver_bind\",\"driver\":\"e1000/../..\"}"),
-          "no name", ARG, 5 },
+          "not the name", ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
                "\"file_id\":\"pciback_bind\",\"driver\":\"e1000\"}"),
           "driver", ARG, 5 },
