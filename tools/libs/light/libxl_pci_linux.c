@@ -94,7 +94,8 @@ static int check_device(libxl__gc *gc, libxl__hostpci_reply *reply,
     return ERROR_FAIL;
 }
 
-/* Reads an attribute of a device; if that fails, says whether it is there. */
+/* Reads an attribute of a device.  The error tells if the device does not
+ * exist. */
 static int read_attribute(libxl__gc *gc, libxl__hostpci_reply *reply,
                           const libxl__pci_sbdf *sbdf, const char *name,
                           char buf[ATTRIBUTE_MAX])
@@ -232,7 +233,7 @@ static int list_lines(libxl__gc *gc, libxl__hostpci_reply *reply,
     while (fgets(line, sizeof(line), f)) {
         libxl__pci_sbdf sbdf;
 
-        /* Linux also has segments beyond 16 bits, which are not for us. */
+        /* Skip Linux's segments beyond 16 bits: the protocol has none. */
         line[strcspn(line, "\n")] = '\0';
         if (libxl__pci_sbdf_parse(line, &sbdf))
             append_sbdf(gc, reply, &allocated, &sbdf);
@@ -323,8 +324,8 @@ static int device_driver(libxl__gc *gc, libxl__hostpci_reply *reply,
 }
 
 /*
- * Unbinds the device from its driver, if it has one; tells which it
- * was.
+ * Unbinds the device from its driver, if it has one, and returns the name of
+ * that driver.
  */
 static int unbind(libxl__gc *gc, libxl__hostpci_reply *reply,
                   const libxl__pci_sbdf *sbdf, const char **driver_r)
@@ -400,7 +401,7 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
         [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16, PCID_ATTR_ID_MAX },
         [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16, PCID_ATTR_CLASS_MAX },
         [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10, PCID_ATTR_IRQ_MAX },
-        /* For the kernel it may have another number, see read_gsi. */
+        /* The kernel's number; read_gsi converts it. */
         [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10, PCID_ATTR_IRQ_MAX },
     };
     const char *name = attributes[attr].name;
@@ -415,15 +416,16 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
     value = strtoul(buf, &end, attributes[attr].base);
     if (errno || end == buf || (*end != '\n' && *end) ||
         value > UINT32_MAX) {
-        FAIL(FAILED, 0, "%s does not hold a number", device_path(gc, sbdf, name));
+        FAIL(FAILED, 0, "%s does not hold a number",
+             device_path(gc, sbdf, name));
         rc = ERROR_FAIL;
         goto out;
     }
     if (value == IRQ_NOTCONNECTED && !strcmp(name, "irq"))
         value = 0;
     if (value > attributes[attr].max) {
-        FAIL(FAILED, ERANGE, "%s holds %lu, which is too large", device_path(gc, sbdf, name),
-             value);
+        FAIL(FAILED, ERANGE, "%s holds %lu, which is too large",
+             device_path(gc, sbdf, name), value);
         rc = ERROR_FAIL;
         goto out;
     }
@@ -498,7 +500,7 @@ static int read_resources(libxl__gc *gc, libxl__hostpci_reply *reply,
         }
         line += len + 1;
 
-        /* What has no address is of no use to a guest. */
+        /* A guest cannot use a range without an address. */
         if (!start) {
             memset(res, 0, sizeof(*res));
             continue;
@@ -535,7 +537,7 @@ static void do_write(libxl__gc *gc, const libxl__hostpci_request *request,
     const char *path, *driver;
 
     if (request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND) {
-        /* It may have been done already, and the reply been lost. */
+        /* An earlier request may have done it, and its reply been lost. */
         if (device_driver(gc, reply, &request->sbdf, &driver)) return;
         if (driver && !strcmp(driver, request->driver)) return;
         path = GCSPRINTF("%s/bind",
@@ -582,7 +584,7 @@ static void do_reset(libxl__gc *gc, const libxl__hostpci_request *request,
         FAIL(FAILED, errno, "Couldn't open %s", path);
 }
 
-/* As read_number; what cannot be read is logged, and is `unknown'. */
+/* As read_number, but logs an error, and returns `unknown' then. */
 static uint32_t read_id(libxl__gc *gc, const libxl__pci_sbdf *sbdf,
                         libxl__hostpci_attr attr, uint32_t unknown)
 {
@@ -664,8 +666,8 @@ static void do_unassign(libxl__gc *gc,
     }
 
     /*
-     * A slot without a device may be left of an attempt that was cut
-     * off.
+     * An earlier attempt that was interrupted may have left a slot without
+     * a device.
      */
     if (has_slot(gc, reply, sbdf, &slot)) {
         reply->step = LIBXL__HOSTPCI_STEP_FIND_SLOT;
@@ -695,8 +697,8 @@ static void try_reset(libxl__gc *gc, const libxl__hostpci_request *request,
 }
 
 /*
- * What one guest may write to the configuration space is not for the next.
- * pciback forgets it only with the device.
+ * The next guest must not inherit `permissive' from the last one.  pciback
+ * resets it only when it releases the device.
  */
 static int forget_permissive(libxl__gc *gc, libxl__hostpci_reply *reply,
                              const libxl__pci_sbdf *sbdf)
@@ -719,7 +721,7 @@ static int forget_permissive(libxl__gc *gc, libxl__hostpci_reply *reply,
     return write_sbdf(gc, reply, SYSFS_PCIBACK_DRIVER"/bind", sbdf);
 }
 
-/* To lend what is read here is up to whoever asks. */
+/* Only reads the ranges: the caller lends them. */
 static void do_lend(libxl__gc *gc, const libxl__hostpci_request *request,
                     libxl__hostpci_reply *reply)
 {
@@ -789,7 +791,7 @@ void libxl__hostpci_work(libxl__gc *gc,
 void libxl__hostpci_end_with(pid_t process)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* It may have ended before that. */
+    /* The parent may have ended before the call of prctl. */
     if (getppid() != process) _exit(1);
 }
 

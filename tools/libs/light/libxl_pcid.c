@@ -22,8 +22,8 @@
 #define ARG_DIR    (1u << 1)
 #define ARG_ATTR   (1u << 2)
 #define ARG_FILE   (1u << 3)
-#define ARG_DRIVER (1u << 4) /* only with, and only then not without, a
-                              * file_id of driver_bind */
+#define ARG_DRIVER (1u << 4) /* mandatory with a file_id of driver_bind,
+                              * and an error without it */
 #define ARG_RESET      (1u << 5)
 #define ARG_PERMISSIVE (1u << 6)
 #define ARGS_BOOLEAN   (ARG_RESET | ARG_PERMISSIVE) /* others are strings */
@@ -198,7 +198,7 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* By hand: a list can be of thousands, and is parsed at both ends. */
+/* Parsed by hand for speed: a list can have thousands, at both ends. */
 bool libxl__pci_sbdf_parse(const char *s, libxl__pci_sbdf *sbdf_r)
 {
     static const char form[] = "hhhh:hh:hh.h";
@@ -563,9 +563,9 @@ static char *put_hex(char *to, unsigned value, int digits)
 }
 
 /*
- * A list is written as text at once.  Of thousands of devices, the objects
- * would take many times the memory; and the gc searches all that it has for
- * each that is added.
+ * Write a list directly as text.  The objects of thousands of devices would
+ * take many times the memory, and the gc searches all its allocations for
+ * each new one.
  */
 static char *encode_list(libxl__gc *gc, int64_t id,
                          const libxl__hostpci_reply *reply)
@@ -634,7 +634,7 @@ static bool read_id(const libxl__json_object *msg, int64_t *id_r)
     return true;
 }
 
-/* The keys of a map must be among those given, each there once at most. */
+/* Each key of a map must be one of those given, and occur at most once. */
 static const char *unexpected_key(const libxl__json_object *map,
                                   const char *const keys[], int num_keys)
 {
@@ -815,7 +815,7 @@ libxl__pcid_kind libxl__pcid_classify(const libxl__json_object *msg,
             LIBXL__PCID_PROGRESS : LIBXL__PCID_INVALID;
     if (error && !libxl__json_object_is_map(error))
         return LIBXL__PCID_INVALID;
-    /* An error without an id is about what we sent as a whole. */
+    /* An error without an id is about everything that was sent. */
     return *has_id_r || error ? LIBXL__PCID_REPLY : LIBXL__PCID_INVALID;
 }
 
@@ -844,7 +844,7 @@ int libxl__pcid_decode_greeting(const libxl__json_object *msg,
     for (i = 0; (o = libxl__json_array_get(features, i)); i++) {
         if (!libxl__json_object_is_string(o))
             return ERROR_INVAL;
-        /* Features that we do not know are of no concern to us. */
+        /* Ignore unknown features. */
         command = lookup_command(libxl__json_object_get_string(o));
         if (command >= 0)
             commands_r[command] = true;
@@ -934,8 +934,8 @@ static int decode_sbdfs(libxl__gc *gc, const libxl__json_object *o,
 }
 
 /*
- * Resources go to hypercalls that give a guest access to them, so each
- * must be what a resource can be.
+ * Hypercalls give a guest access to these resources, so check that each is
+ * a possible resource.
  */
 static int decode_resource(const libxl__json_object *o,
                            libxl__hostpci_resource *res)
@@ -1064,7 +1064,7 @@ static int decode_functions(const libxl__json_object *o, unsigned *mask_r)
     return 0;
 }
 
-/* The device asked about is one of the functions, and they agree on it. */
+/* The requested function must be listed, consistently with `assigned'. */
 static int decode_query(const libxl__json_object *o,
                         const libxl__pci_sbdf *sbdf,
                         libxl__hostpci_reply *reply)
