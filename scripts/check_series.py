@@ -458,8 +458,10 @@ def snapshot(tree, needed):
             git.commit_tree(written, git.ref("HEAD"), "edits\n"))
 
 
-def unit(tree, compilers, quick):
-    """The unit tests on the tree as it is.  Quick is once, with sanitizers."""
+def unit(tree, compilers, quick, one=None):
+    """The unit tests on the tree as it is, or one, given as PROGRAM:NAME.
+    Quick is once, with sanitizers.
+    """
     commit = snapshot(tree, UNIT_TESTS)
     tap = Tap()
     for compiler in compilers:
@@ -474,7 +476,8 @@ def unit(tree, compilers, quick):
         if not built:
             tap.result(False, "%s: the tree builds" % compiler, log_end(path))
             continue
-        run_unit_tests(tap, compiler, builder)
+        run_unit_tests(tap, compiler, builder,
+                       *(["one TEST=" + one] if one else []))
         if compiler == "gcc" and not quick:
             # What sanitizers do not see: values that nobody has set.
             run_unit_tests(tap, "valgrind", builder, "clean SANITIZE=n",

@@ -234,7 +234,7 @@ live-99 return, then open'
 
 # Dom0 can write to nodes that are not its own.
 case $TOPOLOGY in
-    hwdom) ring_ref='refused: no channel could be made; the log of xl pcid says why' ;;
+    hwdom) ring_ref='refused: cannot make a channel; the log of xl pcid says why' ;;
     *) ring_ref='return, then open' ;;
 esac
 xenstore="name-long refused: the name of a channel has at most 12 characters
@@ -352,7 +352,7 @@ diag "$(cut -d' ' -f1 /proc/uptime) s: the guest has played"
 # --- An owner ---
 
 # NAME COMMAND STATUS REGEX. attach and add are of devices that only the owner knows.
-no_sign='has given no sign of life'
+no_sign='has sent nothing for'
 silent="greeting-none list 1 did not answer within
 greeting-endless list 1 message too long|did not answer within
 silence list 1 $no_sign
@@ -362,9 +362,9 @@ prod-ahead list 1 $no_sign
 list-100000 list 1 message too long|$no_sign
 remove-always list 1 did not answer within"
 
-invalid='sent a message that is invalid'
-place='sent a message that is out of place'
-no_message='sent what is no message:'
+invalid='sent an unknown message'
+place='sent an unexpected message'
+no_message='sent an invalid message:'
 bad_greeting='sent an invalid greeting'
 bad_list='sent an invalid reply to ls'
 bad_query='sent an invalid reply to query'
@@ -379,13 +379,13 @@ offer-words list 1 $cannot
 offer-negative list 1 $cannot
 offer-orders list 1 $cannot
 offer-large list 1 $cannot
-answer-word list 1 neither an offer nor a reason
-answer-long list 1 neither an offer nor a reason
+answer-word list 1 sent an invalid answer
+answer-long list 1 sent an invalid answer
 refuse-empty list 1 refuses the connection:
 refuse-long list 1 ^.{300,700}\$
 refuse-control list 1 refuses the connection: .*all is well
 remove-once list 0 $listed
-remove-offered list 1 $cannot|does not run there
+remove-offered list 1 $cannot|does not run in domain
 greeting-10000 list 0 $listed
 greeting-nul list 1 $no_message
 greeting-version list 1 speaks version 2.0
@@ -431,7 +431,7 @@ reply-two list 1 $no_message
 reply-word list 1 $no_message
 reply-control list 1 $no_message
 reply-deep list 1 $no_message
-error-no-id attach 1 cannot understand us: no
+error-no-id attach 1 could not read a request: no
 error-empty attach 1 $bad_query
 error-string attach 1 $invalid
 error-class attach 1 is so
@@ -552,7 +552,7 @@ is "owner, list-20000: they are listed" "$(grep -c "$listed" /tmp/hostile/owner.
 wait_ever() { [ -s /tmp/hostile/ever.end ]; }
 wait_until 150 wait_ever
 like "owner, progress-ever: ends with 1, after two minutes" "$(cat /tmp/hostile/ever.end)" '^status 1, 12[0-9]{4} ms, 0 odd'
-like "owner, progress-ever: is said" "$(cat /tmp/hostile/ever.out)" 'has not come to an end in 120 s'
+like "owner, progress-ever: is said" "$(cat /tmp/hostile/ever.out)" 'did not finish within 120 s'
 
 xl pci-owner "$OWNER"
 is "the owner is the one it was" "$(xl pci-owner)" "$OWNER_IS"

@@ -58,7 +58,7 @@ static void open_ctx(void)
 static int list(void)
 {
     libxl_device_pci *devices;
-    int count, rc = libxl_device_pci_list_assignable(ctx, &devices, &count, NULL);
+    int count, rc = libxl_pci_assignable_get(ctx, &devices, &count, NULL);
 
     if (!rc)
         libxl_device_pci_assignable_list_free(devices, count);

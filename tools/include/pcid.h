@@ -28,7 +28,6 @@
  * The longest request that the commands below can make is under 300 bytes.
  * A reply lists at most some ten thousand devices, 15 bytes each.
  */
-#define PCID_MESSAGE_END         "\r\n"
 #define PCID_REQUEST_MAX         4096            /* bytes, with the end */
 #define PCID_REPLY_MAX           (512 * 1024)    /* bytes, with the end */
 #define PCID_DEPTH_MAX           8               /* nesting of JSON values */
@@ -107,6 +106,12 @@
 #define PCID_ATTR_IRQ            "irq"
 #define PCID_ATTR_GSI            "gsi"
 
+/* The largest values of these attributes */
+#define PCID_ATTR_ID_MAX         0xffff /* vendor, device */
+#define PCID_ATTR_CLASS_MAX      0xffffff
+#define PCID_ATTR_IRQ_MAX        0x7fffffff
+#define PCID_GSI_MAX             0xffff
+
 /* Keywords: file_id */
 #define PCID_FILE_NEW_SLOT       "pciback_new_slot"
 #define PCID_FILE_BIND           "pciback_bind"
@@ -138,7 +143,6 @@
 #define PCID_RESOURCE_PREFETCH   0x4u
 #define PCID_RESOURCE_64BIT      0x8u
 #define PCID_RESOURCE_KNOWN      0xfu
-#define PCID_GSI_MAX             0xffff
 #define PCID_RESOURCE_ADDR_MAX   ((1ULL << 52) - 1)
 
 /* Error classes (section 4) */

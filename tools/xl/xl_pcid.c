@@ -122,8 +122,8 @@ static int run(const libxl_asyncop_how *how, bool *stopped_r)
     for (;;) {
         left = deadline - monotonic_ms();
         if (stopping && left <= 0) {
-            fprintf(stderr, "xl pcid: the kernel has not come back from a"
-                    " device in %d s: leaving without it\n",
+            fprintf(stderr, "xl pcid: the kernel is still busy with a device"
+                    " after %d s: exiting\n",
                     STOP_TIMEOUT_MS / 1000);
             rc = ERROR_TIMEDOUT;
             break;
@@ -160,8 +160,8 @@ static int run(const libxl_asyncop_how *how, bool *stopped_r)
 
         if (fds[0].revents && read(stop_pipe[0], &byte, 1) == 1) {
             if (stopping) {
-                fprintf(stderr, "xl pcid: a second signal: leaving without"
-                        " what the kernel is doing to a device\n");
+                fprintf(stderr, "xl pcid: a second signal, and the kernel"
+                        " is busy with a device: exiting\n");
                 rc = ERROR_ABORTED;
                 break;
             }

@@ -2,14 +2,14 @@
 /*
  * Making PCI devices assignable, giving them back, and listing them.
  *
- *   add      lock, query, nobody has it?   remember the driver, ASSIGN
+ *   add      lock, query, no guest has it?  remember the driver, ASSIGN
  *            (unbind, bind to pciback), name, quarantine
- *   remove   lock, query, nobody has it?   lift the quarantine, UNASSIGN,
+ *   remove   lock, query, no guest has it?  lift the quarantine, UNASSIGN,
  *            bind to the driver, forget name and driver
  *
- * What is asked of the owner of the devices is done by it in one go.  What
- * we do before and after that can be done again if a command did not get
- * to its end.
+ * The owner of the devices carries out each request completely.  The steps
+ * before and after the request can be repeated if a command was
+ * interrupted.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -104,15 +104,15 @@ typedef struct {
     libxl__hostpci_op op;
 } list_state;
 
-/* What xenstore has of a device that is known here */
+/* The nodes of a device in xenstore */
 typedef struct {
     const char *node, *name;
     bool claimed;
 } list_known;
 
 /*
- * An owner can make the list as long as a message may be: look in xenstore
- * once for each device that is known here, not for each that is listed.
+ * The owner's list can be as long as a message.  So look in xenstore once for
+ * each device that has nodes there, not for each device in the list.
  */
 static list_known *list_read_known(libxl__gc *gc, unsigned int *num_r)
 {
@@ -138,7 +138,7 @@ static list_known *list_read_known(libxl__gc *gc, unsigned int *num_r)
         pci.bus = bus;
         pci.dev = dev;
         pci.func = func;
-        /* If that cannot be told the device is not free. */
+        /* If this is unknown, treat the device as not free. */
         known[i].claimed = libxl__pci_record_holder(gc, XBT_NULL, &pci,
                                                     &holder) ||
             holder != INVALID_DOMID;
@@ -208,9 +208,8 @@ static int list(libxl_ctx *ctx, libxl_device_pci **pcis_r, int *num_r,
     return AO_INPROGRESS;
 }
 
-int libxl_device_pci_list_assignable(libxl_ctx *ctx,
-                                     libxl_device_pci **pcis_r, int *num_r,
-                                     const libxl_asyncop_how *ao_how)
+int libxl_pci_assignable_get(libxl_ctx *ctx, libxl_device_pci **pcis_r,
+                             int *num_r, const libxl_asyncop_how *ao_how)
 {
     return list(ctx, pcis_r, num_r, ao_how);
 }
@@ -293,7 +292,7 @@ static void request(libxl__egc *egc, libxl__pci_assignable *pa,
              libxl__hostpci_op_direct(pa->gc, op)); /* must be last */
 }
 
-/* Locks the device, which no guest must have. */
+/* Locks the device, and checks that no guest has it. */
 static int lock_free_device(libxl__gc *gc, libxl__pci_assignable *pa)
 {
     libxl_domid holder;
@@ -353,7 +352,7 @@ static void add(libxl__egc *egc, libxl__pci_assignable *pa)
 void libxl__pci_assignable_seize(libxl__egc *egc, libxl__pci_assignable *pa,
                                  const libxl__hostpci_op *query)
 {
-    pa->lock = -1; /* it is the caller's */
+    pa->lock = -1; /* the caller holds the lock */
     pa->remembered = false;
     pa->op = *query;
     add_query_ok(egc, pa); /* must be last */
@@ -371,7 +370,7 @@ static void add_queried(libxl__egc *egc, libxl__hostpci_op *op, int rc)
         add_query_ok(egc, pa); /* must be last */
 }
 
-/* The driver is remembered before the device is taken from it. */
+/* Remember the driver before taking the device from it. */
 static void add_query_ok(libxl__egc *egc, libxl__pci_assignable *pa)
 {
     libxl__gc *gc = pa->gc;
@@ -420,7 +419,7 @@ static void add_assigned(libxl__egc *egc, libxl__hostpci_op *op, int rc)
             LOGEV(ERROR, op->reply.errnoval, "Couldn't unbind device");
             LOG(ERROR, "Couldn't unbind "PCI_BDF" from driver",
                 LIBXL__PCI_ARG(pa->pci));
-            /* It still has the driver. */
+            /* The device still has its driver. */
             if (pa->remembered)
                 libxl__pci_info_remove(gc, pa->pci, "driver_path");
             break;
@@ -479,7 +478,8 @@ static void remove_device(libxl__egc *egc, libxl__pci_assignable *pa)
     rc = lock_free_device(gc, pa);
     if (rc) goto out;
 
-    /* Nothing is to be undone if the owner then cannot be reached. */
+    /* Query first: if the owner cannot be reached, there is nothing to
+     * undo. */
     request(egc, pa, LIBXL__HOSTPCI_QUERY,
             remove_queried); /* must be last */
     return;
@@ -564,7 +564,7 @@ static void remove_released(libxl__egc *egc, libxl__hostpci_op *op, int rc)
         default:
             break;
         }
-        /* Without an owner, these have always been passed over. */
+        /* Without an owner, libxl has always ignored these errors. */
         if (op->owner == INVALID_DOMID &&
             op->reply.step != LIBXL__HOSTPCI_STEP_NONE)
             rc = 0;
@@ -619,7 +619,7 @@ static void remove_done(libxl__egc *egc, libxl__pci_assignable *pa, int rc)
 {
     libxl__gc *gc = pa->gc;
 
-    /* The same command again is to find what this one has found. */
+    /* Restore the state, so that the command can be repeated. */
     if (rc && pa->quarantine && pa->op.owner != INVALID_DOMID &&
         xc_assign_device(CTX->xch, DOMID_IO, machine_sbdf(pa->pci),
                          XEN_DOMCTL_DEV_RDM_RELAXED))

@@ -8,8 +8,8 @@
 
 /*
  * A command that makes a device assignable, or gives it back.  Without an
- * owner it can do without an ao: the request is then carried out where it
- * is made, and the callback comes before the function returns.
+ * owner, it needs no ao: the request is then carried out at once, and the
+ * callback is called before the function returns.
  */
 typedef struct libxl__pci_assignable libxl__pci_assignable;
 typedef void libxl__pci_assignable_callback(libxl__egc *egc,
@@ -18,8 +18,8 @@ typedef void libxl__pci_assignable_callback(libxl__egc *egc,
 
 struct libxl__pci_assignable {
     /* filled by the caller */
-    libxl__ao *ao;             /* or NULL: then of egc no use is made */
-    libxl__gc *gc;             /* that of the ao, if there is one */
+    libxl__ao *ao;             /* or NULL: then egc is not used */
+    libxl__gc *gc;             /* of the ao, if any */
     libxl_device_pci *pci;
     bool rebind;
     libxl__pci_assignable_callback *callback;
@@ -32,16 +32,16 @@ struct libxl__pci_assignable {
 };
 
 /*
- * Makes a device assignable of which the caller holds the lock, has found
- * that no guest has it, and has the owner's answer to a query.
+ * Makes a device assignable.  The caller holds its lock, has checked that no
+ * guest has it, and has the owner's answer to a query.
  */
 _hidden void libxl__pci_assignable_seize(libxl__egc *egc,
                                          libxl__pci_assignable *pa,
                                          const libxl__hostpci_op *query);
 
 /*
- * Fills in the device that has the name pci->name.  ERROR_NOTFOUND: there
- * is none; this has not been logged.
+ * Fills in the device that has the name pci->name.  ERROR_NOTFOUND: no device
+ * has that name; not logged.
  */
 _hidden int libxl__pci_assignable_name(libxl__gc *gc, libxl_device_pci *pci);
 

@@ -3,8 +3,8 @@
  * The directories of pciback and pcifront, and the handshake with them: see
  * libxl_pci_backend.h.
  *
- * WARNING - What stands in these directories may have been written by the
- *           owner or the guest, with the intent to do harm.
+ * WARNING - The owner or the guest may have written anything to these
+ *           directories, with the intent to do harm.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -13,11 +13,11 @@
 #include "libxl_pci_record.h"
 #include "libxl_pci_backend.h"
 
-/* How often others may get in the way when their directories are removed */
+/* How often to try to remove a directory in which others make nodes */
 #define REMOVE_TRIES 10
 
-/* These are as libxl__domain_device_*_path(), which ask xenstored each time
- * where a domain has its nodes. */
+/* Like libxl__domain_device_*_path(), but without asking xenstored each time
+ * where a domain has its nodes */
 char *libxl__pci_backend_path(libxl__gc *gc, const libxl__pci_record *rec)
 {
     return GCSPRINTF("/local/domain/%u/backend/pci/%u/0", rec->owner,
@@ -38,7 +38,8 @@ bool libxl__pci_backend_answers(libxl__gc *gc, const libxl__pci_record *rec)
  * Writing
  */
 
-/* A directory of `owner', which `reader' may read; what was there goes. */
+/* Makes a directory of `owner' that `reader' may read, in place of an old
+ * one. */
 static int make_directory(libxl__gc *gc, xs_transaction_t t, const char *path,
                           libxl_domid owner, libxl_domid reader)
 {
@@ -82,7 +83,7 @@ static int make_directories(libxl__gc *gc, xs_transaction_t t,
     return rc ?: libxl__xs_writev(gc, t, fe, front);
 }
 
-/* Sets the state of the frontend, which from then on only `writer' can. */
+/* Sets the state of the frontend.  From then on, only `writer' can set it. */
 static int seize_state(libxl__gc *gc, xs_transaction_t t,
                        const libxl__pci_record *rec, libxl_domid writer,
                        int state)
@@ -144,7 +145,7 @@ static int remove_device(libxl__gc *gc, xs_transaction_t t, const char *be,
     return 0;
 }
 
-/* XenbusStateUnknown for what is not a state, or not there */
+/* Returns XenbusStateUnknown if the node is missing, or not a state. */
 static int read_state(libxl__gc *gc, xs_transaction_t t, const char *path,
                       int *state_r)
 {
@@ -205,7 +206,7 @@ static int go_on(libxl__gc *gc, xs_transaction_t t,
     return libxl__xs_write_checked(gc, t, fe, GCSPRINTF("%d", fe_state));
 }
 
-/* The device with number n is to have the number n - 1. */
+/* Gives the device with number n the number n - 1. */
 static int move_device(libxl__gc *gc, xs_transaction_t t, const char *be,
                        int n, const libxl_device_pci *pci)
 {
@@ -226,7 +227,7 @@ static int move_device(libxl__gc *gc, xs_transaction_t t, const char *be,
                                    vdev);
 }
 
-/* `ours': only what nobody but the toolstack domain can write */
+/* `ours': only nodes that no domain but the toolstack domain can write */
 static int remove_directories(libxl__gc *gc, xs_transaction_t t,
                               const libxl__pci_record *rec, bool ours)
 {
@@ -252,7 +253,7 @@ static int remove_from_directory(libxl__gc *gc, xs_transaction_t t,
     if (num == 1) return remove_directories(gc, t, rec, ours);
     if (ours && rec->owner != LIBXL_TOOLSTACK_DOMID) return 0;
 
-    /* An owner may have removed the directory: it is not made again. */
+    /* An owner may have removed the directory: do not make it again. */
     rc = libxl__xs_read_checked(gc, t, be, &there);
     if (rc || !there) return rc;
 
@@ -340,7 +341,8 @@ static void op_set_deadline(libxl__gc *gc, libxl__pci_backend_op *op)
     op->deadline.tv_sec += LIBXL__PCIBACK_MS / 1000;
 }
 
-/* Waits for a state of the backend until the deadline; or calls back. */
+/* Waits for a state of the backend until the deadline.  On error, calls
+ * back at once. */
 static void op_wait(libxl__egc *egc, libxl__pci_backend_op *op,
                     int state, libxl__ev_devstate_callback *callback)
 {
@@ -361,14 +363,15 @@ static void op_wait(libxl__egc *egc, libxl__pci_backend_op *op,
     if (rc) callback(egc, &op->ds, rc); /* must be last */
 }
 
-/* Nobody is there to be waited for, or to be told anything. */
+/* Nothing to wait for: no domain is left to answer. */
 static bool op_idle(libxl__gc *gc, const libxl__pci_backend_op *op)
 {
     return !libxl__pci_record_exported(op->rec) ||
         !libxl__pci_backend_answers(gc, op->rec);
 }
 
-/* Waits for pciback to be connected.  Mostly it is: that takes no watch. */
+/* Waits until pciback is connected.  Usually it is already: then no watch is
+ * needed. */
 static void op_wait_connected(libxl__egc *egc, libxl__pci_backend_op *op,
                               libxl__ev_devstate_callback *callback)
 {
@@ -417,12 +420,14 @@ void libxl__pci_backend_release(libxl__egc *egc, libxl__pci_backend_op *op)
 }
 
 /*
- * Asks for a device, or, without an entry, for all of them, if that has not
- * been done.  It has if its state is Closing; and since both states are
- * written at once, pciback has then read that before it became connected
- * again.  *gone_r: it has let go.  Otherwise op->asked says whether pciback
- * was ready to be asked.  By force, it is asked on behalf of the guest, which
- * can say nothing then; op->closed: pciback had no connection to the guest.
+ * Asks pciback for a device, or, without an entry, for all devices, unless it
+ * was asked before.  It was asked if the state of the device is Closing.  Both
+ * states are written at once, so pciback had read Closing before it became
+ * connected again.
+ *
+ * *gone_r: pciback has let go.  If not, op->asked: whether pciback was ready
+ * to be asked.  By force: asks on behalf of the guest, which then cannot
+ * change its state; op->closed: pciback had no connection to the guest.
  */
 static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op,
                        const libxl__pci_entry *entry, bool force,
@@ -509,7 +514,7 @@ static void release_connected(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
     rc = release_ask(gc, op, op->entry, false, &gone);
     if (rc || gone) goto out;
 
-    /* From here on it has the whole time, but not again and again. */
+    /* Restart the deadline, but only once. */
     if (op->asked && !was_asked) op_set_deadline(gc, op);
     op->asked |= was_asked;
     op_wait(egc, op, XenbusStateConnected,
@@ -521,9 +526,9 @@ static void release_connected(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
 }
 
 /*
- * If a frontend is in no state that there is, the kernel takes its backend
- * from pciback, which lets go of all devices, and sets be=Closed: nobody is
- * left to answer.
+ * If the frontend's state is invalid, the kernel takes the backend away from
+ * pciback.  pciback then lets go of all devices and sets be=Closed, and no
+ * longer answers.
  */
 static int release_closed(libxl__gc *gc, libxl__pci_backend_op *op)
 {
@@ -555,7 +560,7 @@ static void release_forced(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
             release_let_go); /* must be last */
 }
 
-/* The guest may be in another state at once, which pciback then is in, too. */
+/* The guest may change its state at once, and pciback follows. */
 static void release_let_go(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
 {
     op_waited(egc, ds, rc == ERROR_TIMEDOUT ? 0 : rc); /* must be last */
@@ -575,8 +580,8 @@ static bool frontend_runs(libxl__gc *gc, const libxl__pci_record *rec)
 }
 
 /*
- * A guest that runs is asked first: its drivers then leave the devices
- * silent.  A device that cannot be reset would otherwise go on as it was.
+ * Ask a running guest first, so that its drivers stop the devices.  Otherwise
+ * a device that cannot be reset would continue what it was doing.
  */
 void libxl__pci_backend_close(libxl__egc *egc, libxl__pci_backend_op *op)
 {
@@ -601,7 +606,7 @@ static void close_let_go(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
 {
     libxl__pci_backend_op *op = CONTAINER_OF(ds, *op, ds);
 
-    /* If it has not, that is no reason to wait any longer. */
+    /* Even if the guest has not let go, do not wait any longer. */
     close_now(egc, op); /* must be last */
 }
 
@@ -642,7 +647,7 @@ static void op_waited(libxl__egc *egc, libxl__ev_devstate *ds, int rc)
 {
     libxl__pci_backend_op *op = CONTAINER_OF(ds, *op, ds);
 
-    /* Without a directory pciback has let go of all that it had. */
+    /* Without a directory, pciback has let go of all devices. */
     op_done(egc, op, rc == ERROR_INVAL ? 0 : rc); /* must be last */
 }
 

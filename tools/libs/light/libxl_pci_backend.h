@@ -32,42 +32,41 @@ _hidden char *libxl__pci_backend_path(libxl__gc *gc,
                                       const libxl__pci_record *rec);
 
 /*
- * Whether there is a frontend that takes part: that of a PV guest, or of a
- * stubdomain.  Only then can pciback be waited for.
+ * Whether there is a frontend, of a PV guest or of a stubdomain.  Without one,
+ * do not wait for pciback.
  */
 _hidden bool libxl__pci_backend_answers(libxl__gc *gc,
                                         const libxl__pci_record *rec);
 
 /*
- * Adds a device behind those that are exported, in the caller's transaction,
- * and marks its entry as exported.  With the first one the directories are
- * made.  If `running', pciback and the frontend are told of any other.
+ * Adds a device after the exported ones, in the caller's transaction, and
+ * marks its entry as exported.  For the first device, makes the directories.
+ * If `running', tells pciback and the frontend of any further device.
  */
 _hidden int libxl__pci_backend_add(libxl__gc *gc, xs_transaction_t t,
                                    libxl__pci_record *rec,
                                    libxl__pci_entry *entry, bool running);
 
 /*
- * The last step of detaching: what the directory has of a device that pciback
- * has let go of goes together with the record of the device; with the last
- * one, the directories go.  Without an entry: of all devices.
+ * The last step of detaching a device, when pciback has let go of it: removes
+ * its nodes in the directory together with its record, and, with the last
+ * device, the directories.  Without an entry: does so for all devices.
  *
- * A guest, and an owner that is another domain, can keep the toolstack from
- * removing their directories, by making and removing nodes all the time.  The
- * record goes all the same then, with a warning: nothing is decided by what
- * is left there.
+ * A guest, or an owner that is another domain, can prevent the removal of its
+ * directory by making and removing nodes all the time.  In that case, warns,
+ * and removes the record anyway: libxl does not decide by what is left there.
  */
 _hidden int libxl__pci_backend_forget(libxl__gc *gc,
                                       const libxl__pci_record *rec,
                                       const libxl__pci_entry *entry);
 
 /*
- * Waiting for pciback, as ao sub-operations of which an op carries out one
- * at a time.  Each takes LIBXL__PCIBACK_MS at most; release and close twice
- * that, and release with `force' twice that again.
+ * Waiting for pciback, as ao sub-operations.  An op carries out one of them at
+ * a time.  Each takes at most LIBXL__PCIBACK_MS; release and close take at
+ * most twice that, and release with `force' four times that.
  *
  * libxl__pci_backend_init:     Undefined/Idle -> Idle
- * libxl__pci_backend_ready:    until pciback is done with what it was told.
+ * libxl__pci_backend_ready:    waits until pciback is connected.
  * libxl__pci_backend_release:  asks pciback to let go of a device, and waits
  *     until it has.  With `force', and a guest that does not take part, the
  *     toolstack sets the state of the frontend, and the guest cannot, until
@@ -76,9 +75,9 @@ _hidden int libxl__pci_backend_forget(libxl__gc *gc,
  *     the guest does.  A guest that runs is asked first.
  *     All three: Idle -> Active; may call callback before they return.
  * callback: Active -> Idle.  rc:
- *   0               done; so it is if there is nothing to wait for, because
- *                   there is no backend any more, or nobody who answers
- *   ERROR_INVAL     ready: there is no backend any more; not logged
+ *   0               done, or nothing to wait for: the backend does not exist
+ *                   any more, or no domain is left to answer
+ *   ERROR_INVAL     ready: the backend does not exist any more; not logged
  *   ERROR_TIMEDOUT  not in time; not logged
  *   ERROR_ABORTED   the ao is being aborted
  *   any other       has been logged

@@ -94,7 +94,8 @@ static int check_device(libxl__gc *gc, libxl__hostpci_reply *reply,
     return ERROR_FAIL;
 }
 
-/* Reads an attribute of a device; if that fails, says whether it is there. */
+/* Reads an attribute of a device.  The error tells if the device does not
+ * exist. */
 static int read_attribute(libxl__gc *gc, libxl__hostpci_reply *reply,
                           const libxl__pci_sbdf *sbdf, const char *name,
                           char buf[ATTRIBUTE_MAX])
@@ -232,7 +233,7 @@ static int list_lines(libxl__gc *gc, libxl__hostpci_reply *reply,
     while (fgets(line, sizeof(line), f)) {
         libxl__pci_sbdf sbdf;
 
-        /* Linux also has segments beyond 16 bits, which are not for us. */
+        /* Skip Linux's segments beyond 16 bits: the protocol has none. */
         line[strcspn(line, "\n")] = '\0';
         if (libxl__pci_sbdf_parse(line, &sbdf))
             append_sbdf(gc, reply, &allocated, &sbdf);
@@ -310,7 +311,7 @@ static int device_driver(libxl__gc *gc, libxl__hostpci_reply *reply,
         driver = strrchr(target, '/');
         driver = libxl__strdup(gc, driver ? driver + 1 : target);
         if (!libxl__pci_driver_ok(driver)) {
-            FAIL(FAILED, 0, "%s leads to no driver", link);
+            FAIL(FAILED, 0, "%s is not a link to a driver", link);
             rc = ERROR_FAIL;
             goto out;
         }
@@ -323,8 +324,8 @@ static int device_driver(libxl__gc *gc, libxl__hostpci_reply *reply,
 }
 
 /*
- * Unbinds the device from its driver, if it has one; tells which it
- * was.
+ * Unbinds the device from its driver, if it has one, and returns the name of
+ * that driver.
  */
 static int unbind(libxl__gc *gc, libxl__hostpci_reply *reply,
                   const libxl__pci_sbdf *sbdf, const char **driver_r)
@@ -396,12 +397,12 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
         int base;
         uint32_t max;
     } attributes[] = {
-        [LIBXL__HOSTPCI_ATTR_VENDOR] = { "vendor", 16, 0xffff },
-        [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16, 0xffff },
-        [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16, 0xffffff },
-        [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10, INT32_MAX },
-        /* For the kernel it may have another number, see read_gsi. */
-        [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10, INT32_MAX },
+        [LIBXL__HOSTPCI_ATTR_VENDOR] = { "vendor", 16, PCID_ATTR_ID_MAX },
+        [LIBXL__HOSTPCI_ATTR_DEVICE] = { "device", 16, PCID_ATTR_ID_MAX },
+        [LIBXL__HOSTPCI_ATTR_CLASS]  = { "class",  16, PCID_ATTR_CLASS_MAX },
+        [LIBXL__HOSTPCI_ATTR_IRQ]    = { "irq",    10, PCID_ATTR_IRQ_MAX },
+        /* The kernel's number; read_gsi converts it. */
+        [LIBXL__HOSTPCI_ATTR_GSI]    = { "irq",    10, PCID_ATTR_IRQ_MAX },
     };
     const char *name = attributes[attr].name;
     char buf[ATTRIBUTE_MAX], *end;
@@ -415,15 +416,16 @@ static int read_number(libxl__gc *gc, libxl__hostpci_reply *reply,
     value = strtoul(buf, &end, attributes[attr].base);
     if (errno || end == buf || (*end != '\n' && *end) ||
         value > UINT32_MAX) {
-        FAIL(FAILED, 0, "%s holds no number", device_path(gc, sbdf, name));
+        FAIL(FAILED, 0, "%s does not hold a number",
+             device_path(gc, sbdf, name));
         rc = ERROR_FAIL;
         goto out;
     }
     if (value == IRQ_NOTCONNECTED && !strcmp(name, "irq"))
         value = 0;
     if (value > attributes[attr].max) {
-        FAIL(FAILED, ERANGE, "%s holds %lu", device_path(gc, sbdf, name),
-             value);
+        FAIL(FAILED, ERANGE, "%s holds %lu, which is too large",
+             device_path(gc, sbdf, name), value);
         rc = ERROR_FAIL;
         goto out;
     }
@@ -491,14 +493,14 @@ static int read_resources(libxl__gc *gc, libxl__hostpci_reply *reply,
 
         if (sscanf(line, "0x%"SCNx64" 0x%"SCNx64" 0x%"SCNx64"%n",
                    &start, &end, &flags, &len) != 3 || line[len] != '\n') {
-            FAIL(FAILED, 0, "line %d of %s is no resource", i + 1,
+            FAIL(FAILED, 0, "line %d of %s is not a resource", i + 1,
                  device_path(gc, sbdf, "resource"));
             rc = ERROR_FAIL;
             goto out;
         }
         line += len + 1;
 
-        /* What has no address is of no use to a guest. */
+        /* A guest cannot use a range without an address. */
         if (!start) {
             memset(res, 0, sizeof(*res));
             continue;
@@ -535,7 +537,7 @@ static void do_write(libxl__gc *gc, const libxl__hostpci_request *request,
     const char *path, *driver;
 
     if (request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND) {
-        /* It may have been done already, and the reply been lost. */
+        /* An earlier request may have done it, and its reply been lost. */
         if (device_driver(gc, reply, &request->sbdf, &driver)) return;
         if (driver && !strcmp(driver, request->driver)) return;
         path = GCSPRINTF("%s/bind",
@@ -582,7 +584,7 @@ static void do_reset(libxl__gc *gc, const libxl__hostpci_request *request,
         FAIL(FAILED, errno, "Couldn't open %s", path);
 }
 
-/* As read_number; what cannot be read is logged, and is `unknown'. */
+/* As read_number, but logs an error, and returns `unknown' then. */
 static uint32_t read_id(libxl__gc *gc, const libxl__pci_sbdf *sbdf,
                         libxl__hostpci_attr attr, uint32_t unknown)
 {
@@ -664,8 +666,8 @@ static void do_unassign(libxl__gc *gc,
     }
 
     /*
-     * A slot without a device may be left of an attempt that was cut
-     * off.
+     * An earlier attempt that was interrupted may have left a slot without
+     * a device.
      */
     if (has_slot(gc, reply, sbdf, &slot)) {
         reply->step = LIBXL__HOSTPCI_STEP_FIND_SLOT;
@@ -710,8 +712,8 @@ static bool listed(libxl__gc *gc, const char *path,
 }
 
 /*
- * What one guest may write to the configuration space is not for the next.
- * pciback forgets it only with the device.
+ * The next guest must not inherit `permissive' from the last one.  pciback
+ * resets it only when it releases the device.
  */
 static int forget_rights(libxl__gc *gc,
                          const libxl__hostpci_request *request,
@@ -749,7 +751,7 @@ static bool allow_interrupt_control(libxl__gc *gc,
     return false;
 }
 
-/* To lend what is read here is up to whoever asks. */
+/* Only reads the ranges: the caller lends them. */
 static void do_lend(libxl__gc *gc, const libxl__hostpci_request *request,
                     libxl__hostpci_reply *reply)
 {
@@ -793,31 +795,35 @@ void libxl__hostpci_work(libxl__gc *gc,
                          const libxl__hostpci_request *request,
                          libxl__hostpci_reply *reply)
 {
-    static void (*const commands[])(libxl__gc *,
-                                    const libxl__hostpci_request *,
-                                    libxl__hostpci_reply *) = {
-        [LIBXL__HOSTPCI_LS]             = do_ls,
-        [LIBXL__HOSTPCI_EXISTS]         = do_exists,
-        [LIBXL__HOSTPCI_READ_HEX]       = do_read_hex,
-        [LIBXL__HOSTPCI_READ_RESOURCES] = do_read_resources,
-        [LIBXL__HOSTPCI_WRITE]          = do_write,
-        [LIBXL__HOSTPCI_UNBIND]         = do_unbind,
-        [LIBXL__HOSTPCI_RESET]          = do_reset,
-        [LIBXL__HOSTPCI_QUERY]          = do_query,
-        [LIBXL__HOSTPCI_ASSIGN]         = do_assign,
-        [LIBXL__HOSTPCI_UNASSIGN]       = do_unassign,
-        [LIBXL__HOSTPCI_LEND]           = do_lend,
-        [LIBXL__HOSTPCI_TAKE_BACK]      = do_take_back,
-    };
-
     memset(reply, 0, sizeof(*reply));
-    commands[request->command](gc, request, reply);
+
+#define COMMAND(id, function) \
+    case LIBXL__HOSTPCI_ ## id: function(gc, request, reply); return
+
+    /* No default: the compiler complains if a command is missing. */
+    switch (request->command) {
+    COMMAND(LS, do_ls);
+    COMMAND(EXISTS, do_exists);
+    COMMAND(READ_HEX, do_read_hex);
+    COMMAND(READ_RESOURCES, do_read_resources);
+    COMMAND(WRITE, do_write);
+    COMMAND(UNBIND, do_unbind);
+    COMMAND(RESET, do_reset);
+    COMMAND(QUERY, do_query);
+    COMMAND(ASSIGN, do_assign);
+    COMMAND(UNASSIGN, do_unassign);
+    COMMAND(LEND, do_lend);
+    COMMAND(TAKE_BACK, do_take_back);
+    case LIBXL__HOSTPCI_COMMANDS: break;
+    }
+    abort();
+#undef COMMAND
 }
 
 void libxl__hostpci_end_with(pid_t process)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* It may have ended before that. */
+    /* The parent may have ended before the call of prctl. */
     if (getppid() != process) _exit(1);
 }
 

@@ -30,7 +30,7 @@ static int read_owner(libxl__gc *gc, xs_transaction_t t,
     domid = strtoul(s, &end, 10);
     if (!CTYPE(isdigit, *s) || *end || errno ||
         domid >= DOMID_FIRST_RESERVED) {
-        LOG(ERROR, "%s is \"%s\", which is no domain: correct it with"
+        LOG(ERROR, "%s is \"%s\", not a domain ID: correct it with"
             " xl pci-owner", PCID_XS_OWNER, s);
         return ERROR_INVAL;
     }
@@ -39,9 +39,9 @@ static int read_owner(libxl__gc *gc, xs_transaction_t t,
 }
 
 /*
- * Says so if the domain that designates another has PCI devices itself.  What
- * the owner says of the addresses and interrupts of its devices is not
- * compared with those.
+ * Warns if the domain that designates another domain has PCI devices itself:
+ * nothing checks that the owner's addresses and interrupts are not those of
+ * these devices.
  */
 static void mention_own_devices(libxl__gc *gc, libxl_domid owner)
 {
@@ -171,8 +171,8 @@ int libxl_pci_owner_get(libxl_ctx *ctx, libxl_domid *owner_r)
 }
 
 /*
- * Without a server in it, the domain that designates itself could not use its
- * devices any more.
+ * A domain that designates itself needs a server: without one, it could no
+ * longer use its devices.
  */
 static int check_served(libxl__gc *gc, libxl_domid owner)
 {
@@ -213,7 +213,7 @@ int libxl_pci_owner_set(libxl_ctx *ctx, libxl_domid owner)
     if (rc)
         LOG(ERROR, "domain %u cannot be designated as the owner of the PCI"
             " devices%s", owner, rc == ERROR_NI ?
-            ": this is no toolstack domain" : "");
+            ": this is not a toolstack domain" : "");
 
  out:
     GC_FREE;

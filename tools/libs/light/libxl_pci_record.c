@@ -22,8 +22,8 @@
 #include "libxl_pcid.h"
 #include "libxl_pci_record.h"
 
-/* The longest wait for a guest's lock: a command that waits for a guest and
- * for an owner in vain takes less. */
+/* The longest wait for a guest's lock.  A command that waits in vain for a
+ * guest and for an owner takes less. */
 #define PCILOCK_MS 60000
 
 static const char *const progress_names[] = {
@@ -150,7 +150,7 @@ static int entry_decode(libxl__gc *gc, const char *text,
         return ERROR_INVAL;
 
     entry->in_dm = true;
-    /* Only copied by whoever uses it */
+    /* Users of the record only copy it. */
     pci->name = (char *)get_string(o, "name");
 
     access = get_string(o, "access");
@@ -162,8 +162,8 @@ static int entry_decode(libxl__gc *gc, const char *text,
 }
 
 /*
- * Guests that were started by a libxl without a record: their backend is
- * in Dom0, whose directory is as good as ours, but is checked all the same.
+ * Guests that were started by a libxl without a record: their backend is in
+ * Dom0, which can be trusted with its directory.  Check the nodes anyway.
  */
 
 static void found_options(const char *opts, libxl_device_pci *pci)
@@ -246,7 +246,7 @@ static int found_read(libxl__gc *gc, xs_transaction_t t,
         entry->pci.vdevfn = vdevfn ? strtoul(vdevfn, NULL, 16) : 0;
         entry->pci.name = (char *)name;
         found_options(opts, &entry->pci);
-        /* 5: Closing.  What such a libxl has revoked, it has so before. */
+        /* 5: Closing.  Such a libxl has revoked the access before that. */
         entry->progress = state && !strcmp(state, "5") ?
             LIBXL__PCI_DETACHING : LIBXL__PCI_ATTACHED;
         entry->exported = entry->in_dm = true;
@@ -260,8 +260,8 @@ static int found_read(libxl__gc *gc, xs_transaction_t t,
  */
 
 /*
- * Reads a domid from a node that guests cannot write; INVALID_DOMID: there
- * is none.
+ * Reads a domid from a node that guests cannot write.  INVALID_DOMID: the
+ * node does not exist.
  */
 static int read_domid(libxl__gc *gc, xs_transaction_t t, const char *path,
                       libxl_domid *domid_r)
@@ -288,7 +288,7 @@ bool libxl__pci_stubdom_of(libxl__gc *gc, libxl_domid domid,
                        target_r) && *target_r != INVALID_DOMID;
 }
 
-/* or_found: or, if there is none, what stands for it */
+/* or_found: if there is no record, use the backend's directory instead */
 static int read_record(libxl__gc *gc, xs_transaction_t t, libxl_domid domid,
                        bool or_found, libxl__pci_record *rec)
 {
@@ -392,7 +392,7 @@ static int entry_write(libxl__gc *gc, xs_transaction_t t,
                                    entry_encode(gc, rec, &rec->entries[n]));
 }
 
-/* With the first change, a guest without a record gets one. */
+/* The first change gives a guest without a record one. */
 static int write_found(libxl__gc *gc, xs_transaction_t t,
                        const libxl__pci_record *rec)
 {
@@ -438,7 +438,7 @@ int libxl__pci_record_holder(libxl__gc *gc, xs_transaction_t t,
     return find_holder(gc, t, pci, true, holder_r);
 }
 
-/* A guest's nodes go as it is destroyed: none may appear after that. */
+/* Destroying a guest removes its nodes: make none after that. */
 static int guest_there(libxl__gc *gc, xs_transaction_t t, libxl_domid domid)
 {
     const char *there;
@@ -573,7 +573,7 @@ int libxl__pci_record_grant(libxl__gc *gc, const libxl__pci_record *rec,
     int rc;
 
     rc = libxl__pci_access_grant(gc, domid, &entry->access, &own, what_r);
-    /* The frontend is the first to get it. */
+    /* Grant the frontend first. */
     if (rc && domid == rec->frontend) entry->has_access = false;
     return rc;
 }
@@ -589,7 +589,7 @@ int libxl__pci_remove_path(libxl__gc *gc, xs_transaction_t t,
     return libxl__xs_path_cleanup(gc, t, path);
 }
 
-/* The claim is another guest's if it has not been this one's for long. */
+/* By now, the claim may belong to another guest. */
 static int remove_claim(libxl__gc *gc, xs_transaction_t t,
                         const libxl__pci_record *rec,
                         const libxl__pci_entry *entry)
@@ -746,7 +746,7 @@ int libxl__pci_lock_device(libxl__gc *gc, const libxl_device_pci *pci,
             goto out;
         }
 
-        /* Whoever had it before us has removed it. */
+        /* The previous holder has removed the file. */
         if (fstat(fd, &held)) {
             LOGE(ERROR, "cannot look at the lock file %s", path);
             rc = ERROR_FAIL;
@@ -770,7 +770,7 @@ void libxl__pci_unlock_device(libxl__gc *gc, const libxl_device_pci *pci,
 {
     if (*fd < 0) return;
     unlink(lock_path(gc, pci));
-    /* A process that was forked meanwhile may have it, too. */
+    /* A process that was forked meanwhile may hold the lock, too. */
     flock(*fd, LOCK_UN);
     close(*fd);
     *fd = -1;

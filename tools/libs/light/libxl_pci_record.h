@@ -62,13 +62,13 @@ typedef struct {
     int num;
 } libxl__pci_record;
 
-/* An entry for each of them fits the default quota of xenstored. */
+/* So many entries fit into the default quota of xenstored. */
 #define LIBXL__PCI_RECORD_MAX 256
 
 /*
- * Reads the record of a guest.  That there is none is no error: num is 0.  A
- * stubdomain has no devices but those of its guest, in that guest's record.
- * An error has been logged, and leaves *rec empty.
+ * Reads the record of a guest.  If there is no record, that is not an error,
+ * and num is 0.  The devices of a stubdomain are those of its guest, in the
+ * guest's record.  An error is logged, and leaves *rec empty.
  */
 _hidden int libxl__pci_record_read(libxl__gc *gc, xs_transaction_t t,
                                    libxl_domid domid,
@@ -90,17 +90,18 @@ _hidden libxl__pci_entry *
 libxl__pci_record_find(const libxl__pci_record *rec,
                        const libxl_device_pci *pci);
 
-/* The number that the backend directory has for it, if it is exported */
+/* The number of an exported entry in the backend directory */
 _hidden int libxl__pci_record_index(const libxl__pci_record *rec,
                                     const libxl__pci_entry *entry);
-/* How many the backend directory has */
+/* The number of devices in the backend directory */
 _hidden int libxl__pci_record_exported(const libxl__pci_record *rec);
 
 /*
- * Adds an entry for a device that nobody has, ATTACHING, at the end of *rec.
+ * Adds an entry, ATTACHING, at the end of *rec, for a device that no guest
+ * has.
  *
- * ERROR_DEVICE_EXISTS: *holder_r has it.  Other errors have been logged.
- * Nothing has been changed then.
+ * ERROR_DEVICE_EXISTS: *holder_r has the device.  Other errors are logged.  On
+ * error, nothing has changed.
  */
 _hidden int libxl__pci_record_claim(libxl__gc *gc, libxl__pci_record *rec,
                                     const libxl_device_pci *pci,
@@ -116,15 +117,15 @@ _hidden int libxl__pci_record_update(libxl__gc *gc, xs_transaction_t t,
                                      libxl__pci_record *rec,
                                      const libxl__pci_entry *entry);
 
-/* What an entry has of access without what another one may need, too */
+/* The access of an entry, without what another entry needs, too */
 _hidden libxl__hostpci_access
 libxl__pci_record_own(const libxl__pci_record *rec,
                       const libxl__pci_entry *entry);
 
 /*
- * Grants what an entry has of access: to the frontend, and to the guest if
- * that is another domain.  As libxl__pci_access_grant; if nobody has got
- * anything, the entry has no access any more.
+ * Grants the access of an entry: to the frontend, and to the guest if that is
+ * another domain.  As libxl__pci_access_grant.  If nothing was granted, clears
+ * the access of the entry.
  */
 _hidden int libxl__pci_record_grant(libxl__gc *gc,
                                     const libxl__pci_record *rec,
@@ -138,7 +139,7 @@ _hidden int libxl__pci_record_grant(libxl__gc *gc,
 _hidden int libxl__pci_record_remove(libxl__gc *gc, xs_transaction_t t,
                                      const libxl__pci_record *rec,
                                      const libxl__pci_entry *entry);
-/* The same for all of them */
+/* The same for all entries */
 _hidden int libxl__pci_record_remove_all(libxl__gc *gc, xs_transaction_t t,
                                          const libxl__pci_record *rec);
 /* Removes an entry from *rec. */
@@ -151,13 +152,13 @@ _hidden int libxl__pci_record_holder(libxl__gc *gc, xs_transaction_t t,
                                      libxl_domid *holder_r);
 
 /*
- * The lock of a device that no guest has: of those who make it assignable,
- * give it back or claim it, one can do so at a time.  The kernel releases it
- * with the process.
+ * The lock of a device that no guest has: only one command at a time can make
+ * the device assignable, give it back or claim it.  The kernel releases the
+ * lock when the process ends.
  *
- * libxl__pci_lock_device:    -> *fd_r; waits for nobody: ERROR_NOT_READY if
- *                            somebody else holds it.  This has been logged.
- * libxl__pci_unlock_device:  may be called if it is not held, *fd < 0
+ * libxl__pci_lock_device:    -> *fd_r.  Does not wait: ERROR_NOT_READY if
+ *                            another command holds the lock; logged.
+ * libxl__pci_unlock_device:  may be called if the lock is not held, *fd < 0
  */
 _hidden int libxl__pci_lock_device(libxl__gc *gc, const libxl_device_pci *pci,
                                    int *fd_r);
@@ -165,8 +166,8 @@ _hidden void libxl__pci_unlock_device(libxl__gc *gc,
                                       const libxl_device_pci *pci, int *fd);
 
 /*
- * The lock of a guest: its devices are attached, detached, and taken from it
- * at its end, by one command after the other.
+ * The lock of a guest: only one command at a time attaches or detaches its
+ * devices, or takes them from it at its end.
  *
  * libxl__ev_pcilock_init:     Undefined/Idle -> Idle
  * libxl__ev_pcilock_lock:     Idle -> Active.  May call callback before it
@@ -206,8 +207,7 @@ _hidden void libxl__pci_info_remove(libxl__gc *gc,
                                     const char *node);
 
 /*
- * Removes a directory, if it is there, and those above it that are empty
- * then.
+ * Removes a directory, if it exists, and then the empty directories above it.
  */
 _hidden int libxl__pci_remove_path(libxl__gc *gc, xs_transaction_t t,
                                    const char *path);

@@ -22,48 +22,50 @@
 #define ARG_DIR    (1u << 1)
 #define ARG_ATTR   (1u << 2)
 #define ARG_FILE   (1u << 3)
-#define ARG_DRIVER (1u << 4) /* only with, and only then not without, a
-                              * file_id of driver_bind */
+#define ARG_DRIVER (1u << 4) /* mandatory with a file_id of driver_bind,
+                              * and an error without it */
 #define ARG_RESET      (1u << 5)
 #define ARG_PERMISSIVE (1u << 6)
 #define ARG_INTERRUPT_CONTROL (1u << 7) /* may be left out: false */
 /* The others are strings. */
 #define ARGS_BOOLEAN (ARG_RESET | ARG_PERMISSIVE | ARG_INTERRUPT_CONTROL)
 
-static const struct {
+typedef struct {
     const char *name;
     unsigned args;
     bool writes;
     bool feature; /* not in every server: see the greeting */
-} commands[LIBXL__HOSTPCI_COMMANDS] = {
-    [LIBXL__HOSTPCI_LS] =
-        { PCID_CMD_LS, ARG_DIR },
-    [LIBXL__HOSTPCI_EXISTS] =
-        { PCID_CMD_EXISTS, ARG_DIR | ARG_SBDF },
-    [LIBXL__HOSTPCI_READ_HEX] =
-        { PCID_CMD_READ_HEX, ARG_ATTR | ARG_SBDF },
-    [LIBXL__HOSTPCI_READ_RESOURCES] =
-        { PCID_CMD_READ_RESOURCES, ARG_SBDF },
-    [LIBXL__HOSTPCI_WRITE] =
-        { PCID_CMD_WRITE, ARG_FILE | ARG_DRIVER | ARG_SBDF,
-          .writes = true },
-    [LIBXL__HOSTPCI_UNBIND] =
-        { PCID_CMD_UNBIND, ARG_SBDF, .writes = true },
-    [LIBXL__HOSTPCI_RESET] =
-        { PCID_CMD_RESET, ARG_SBDF, .writes = true },
-    [LIBXL__HOSTPCI_QUERY] =
-        { PCID_CMD_QUERY, ARG_SBDF, .feature = true },
-    [LIBXL__HOSTPCI_ASSIGN] =
-        { PCID_CMD_ASSIGN, ARG_SBDF, .writes = true, .feature = true },
-    [LIBXL__HOSTPCI_UNASSIGN] =
-        { PCID_CMD_UNASSIGN, ARG_SBDF, .writes = true, .feature = true },
-    [LIBXL__HOSTPCI_LEND] =
-        { PCID_CMD_LEND, ARG_SBDF | ARGS_BOOLEAN,
-          .writes = true, .feature = true },
-    [LIBXL__HOSTPCI_TAKE_BACK] =
-        { PCID_CMD_TAKE_BACK, ARG_SBDF | ARG_RESET,
-          .writes = true, .feature = true },
-};
+} command_info;
+
+static const command_info *info_of(libxl__hostpci_command command)
+{
+#define COMMAND(id, ...)                                                \
+    case LIBXL__HOSTPCI_ ## id: {                                       \
+        static const command_info info = { PCID_CMD_ ## id, __VA_ARGS__ }; \
+        return &info;                                                   \
+    }
+
+    /* No default: the compiler complains if a command is missing. */
+    switch (command) {
+    COMMAND(LS, ARG_DIR)
+    COMMAND(EXISTS, ARG_DIR | ARG_SBDF)
+    COMMAND(READ_HEX, ARG_ATTR | ARG_SBDF)
+    COMMAND(READ_RESOURCES, ARG_SBDF)
+    COMMAND(WRITE, ARG_FILE | ARG_DRIVER | ARG_SBDF, .writes = true)
+    COMMAND(UNBIND, ARG_SBDF, .writes = true)
+    COMMAND(RESET, ARG_SBDF, .writes = true)
+    COMMAND(QUERY, ARG_SBDF, .feature = true)
+    COMMAND(ASSIGN, ARG_SBDF, .writes = true, .feature = true)
+    COMMAND(UNASSIGN, ARG_SBDF, .writes = true, .feature = true)
+    COMMAND(LEND, ARG_SBDF | ARGS_BOOLEAN,
+            .writes = true, .feature = true)
+    COMMAND(TAKE_BACK, ARG_SBDF | ARG_RESET,
+            .writes = true, .feature = true)
+    case LIBXL__HOSTPCI_COMMANDS: break;
+    }
+    abort();
+#undef COMMAND
+}
 
 static const char *const dirs[] = {
     [LIBXL__HOSTPCI_DIR_PCI_DEVICES]    = PCID_DIR_PCI_DEVICES,
@@ -75,10 +77,10 @@ static const struct {
     const char *name;
     uint32_t max;
 } attrs[] = {
-    [LIBXL__HOSTPCI_ATTR_VENDOR] = { PCID_ATTR_VENDOR, 0xffff },
-    [LIBXL__HOSTPCI_ATTR_DEVICE] = { PCID_ATTR_DEVICE, 0xffff },
-    [LIBXL__HOSTPCI_ATTR_CLASS]  = { PCID_ATTR_CLASS,  0xffffff },
-    [LIBXL__HOSTPCI_ATTR_IRQ]    = { PCID_ATTR_IRQ,    INT32_MAX },
+    [LIBXL__HOSTPCI_ATTR_VENDOR] = { PCID_ATTR_VENDOR, PCID_ATTR_ID_MAX },
+    [LIBXL__HOSTPCI_ATTR_DEVICE] = { PCID_ATTR_DEVICE, PCID_ATTR_ID_MAX },
+    [LIBXL__HOSTPCI_ATTR_CLASS]  = { PCID_ATTR_CLASS,  PCID_ATTR_CLASS_MAX },
+    [LIBXL__HOSTPCI_ATTR_IRQ]    = { PCID_ATTR_IRQ,    PCID_ATTR_IRQ_MAX },
     [LIBXL__HOSTPCI_ATTR_GSI]    = { PCID_ATTR_GSI,    PCID_GSI_MAX },
 };
 
@@ -126,12 +128,12 @@ static const struct {
 
 const char *libxl__pcid_command_name(libxl__hostpci_command command)
 {
-    return commands[command].name;
+    return info_of(command)->name;
 }
 
 bool libxl__pcid_command_writes(libxl__hostpci_command command)
 {
-    return commands[command].writes;
+    return info_of(command)->writes;
 }
 
 /* The index of a string in a table that may have holes, or -1 */
@@ -152,7 +154,7 @@ static int lookup_command(const char *s)
     int i;
 
     for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
-        if (!strcmp(commands[i].name, s))
+        if (!strcmp(info_of(i)->name, s))
             return i;
     return -1;
 }
@@ -198,7 +200,7 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* By hand: a list can be of thousands, and is parsed at both ends. */
+/* Parsed by hand for speed: a list can have thousands, at both ends. */
 bool libxl__pci_sbdf_parse(const char *s, libxl__pci_sbdf *sbdf_r)
 {
     static const char form[] = "hhhh:hh:hh.h";
@@ -276,12 +278,12 @@ char *libxl__pcid_printable(libxl__gc *gc, const char *s)
 char *libxl__pcid_request_text(libxl__gc *gc,
                                const libxl__hostpci_request *request)
 {
-    unsigned args = commands[request->command].args;
+    unsigned args = info_of(request->command)->args;
     bool driver = (args & ARG_DRIVER)
         && request->file == LIBXL__HOSTPCI_FILE_DRIVER_BIND;
 
     return GCSPRINTF("%s%s%s%s%s%s%s%s%s%s",
-                     commands[request->command].name,
+                     info_of(request->command)->name,
                      args & (ARG_DIR | ARG_ATTR | ARG_FILE) ? " " : "",
                      args & ARG_DIR ? dirs[request->dir] :
                      args & ARG_ATTR ? attrs[request->attr].name :
@@ -377,9 +379,9 @@ char *libxl__pcid_encode_greeting(libxl__gc *gc)
     json_add(gc, version, PCID_MSG_MINOR,
              make_integer(gc, PCID_VERSION_MINOR));
     for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
-        if (commands[i].feature)
+        if (info_of(i)->feature)
             flexarray_append(features->u.array,
-                             make_string(gc, commands[i].name));
+                             make_string(gc, info_of(i)->name));
     flexarray_append(features->u.array,
                      make_string(gc, PCID_FEATURE_INTERRUPT_CONTROL));
     json_add(gc, pcid, PCID_MSG_VERSION, version);
@@ -402,7 +404,7 @@ char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
 {
     libxl__json_object *msg = make_map(gc);
     libxl__json_object *o = make_map(gc);
-    unsigned args = commands[request->command].args;
+    unsigned args = info_of(request->command)->args;
 
     if (args & ARG_DIR)
         json_add(gc, o, PCID_ARG_DIR_ID,
@@ -428,7 +430,7 @@ char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
         json_add(gc, o, PCID_ARG_INTERRUPT_CONTROL, make_bool(gc, true));
 
     json_add(gc, msg, PCID_MSG_EXECUTE,
-             make_string(gc, commands[request->command].name));
+             make_string(gc, info_of(request->command)->name));
     json_add(gc, msg, PCID_MSG_ID, make_integer(gc, id));
     json_add(gc, msg, PCID_MSG_ARGUMENTS, o);
     return libxl__json_object_to_json(gc, msg);
@@ -573,9 +575,9 @@ static char *put_hex(char *to, unsigned value, int digits)
 }
 
 /*
- * A list is written as text at once.  Of thousands of devices, the objects
- * would take many times the memory; and the gc searches all that it has for
- * each that is added.
+ * Write a list directly as text.  The objects of thousands of devices would
+ * take many times the memory, and the gc searches all its allocations for
+ * each new one.
  */
 static char *encode_list(libxl__gc *gc, int64_t id,
                          const libxl__hostpci_reply *reply)
@@ -644,7 +646,7 @@ static bool read_id(const libxl__json_object *msg, int64_t *id_r)
     return true;
 }
 
-/* The keys of a map must be among those given, each there once at most. */
+/* Each key of a map must be one of those given, and occur at most once. */
 static const char *unexpected_key(const libxl__json_object *map,
                                   const char *const keys[], int num_keys)
 {
@@ -707,13 +709,13 @@ int libxl__pcid_decode_request(libxl__gc *gc,
 
     key = unexpected_key(msg, keys, ARRAY_SIZE(keys));
     if (key)
-        REFUSE(BAD_ARGUMENT, "\"%s\" is unknown, or there twice", key);
+        REFUSE(BAD_ARGUMENT, "\"%s\" is unknown, or given twice", key);
     if (!*has_id_r)
-        REFUSE(BAD_ARGUMENT, "\"id\" is missing, or no integer from 0 up");
+        REFUSE(BAD_ARGUMENT, "\"id\" is missing, or not an integer from 0 up");
     name = libxl__json_object_get_string(
         libxl__json_map_get(PCID_MSG_EXECUTE, msg, JSON_STRING));
     if (!name)
-        REFUSE(BAD_COMMAND, "\"execute\" is missing, or no string");
+        REFUSE(BAD_COMMAND, "\"execute\" is missing, or not a string");
     found = lookup_command(name);
     if (found < 0)
         REFUSE(BAD_COMMAND, "unknown command \"%s\"", name);
@@ -721,10 +723,10 @@ int libxl__pcid_decode_request(libxl__gc *gc,
 
     args = libxl__json_map_get(PCID_MSG_ARGUMENTS, msg, JSON_MAP);
     if (!args)
-        REFUSE(BAD_ARGUMENT, "%s: \"arguments\" is missing, or no object",
+        REFUSE(BAD_ARGUMENT, "%s: \"arguments\" is missing, or not an object",
                name);
 
-    wanted = commands[request_r->command].args;
+    wanted = info_of(request_r->command)->args;
     for (i = 0; (node = libxl__json_map_node_get(args, i)); i++) {
         for (j = 0; j < ARRAY_SIZE(arguments); j++)
             if (!strcmp(arguments[j].key, node->map_key))
@@ -733,13 +735,13 @@ int libxl__pcid_decode_request(libxl__gc *gc,
             REFUSE(BAD_ARGUMENT, "%s: unknown argument \"%s\"", name,
                    node->map_key);
         if (objects[j])
-            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is there twice", name,
+            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is given twice", name,
                    node->map_key);
         objects[j] = node->obj;
         if (arguments[j].arg & ARGS_BOOLEAN
             ? !libxl__json_object_is_bool(node->obj)
             : !libxl__json_object_is_string(node->obj))
-            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is no %s", name,
+            REFUSE(BAD_ARGUMENT, "%s: \"%s\" is not a %s", name,
                    node->map_key,
                    arguments[j].arg & ARGS_BOOLEAN ? "boolean" : "string");
     }
@@ -758,7 +760,7 @@ int libxl__pcid_decode_request(libxl__gc *gc,
                 REFUSE(BAD_ARGUMENT, "%s: \"driver\" is for \"file_id\" "
                        "\"driver_bind\" only", name);
             if (value && !libxl__pci_driver_ok(value))
-                REFUSE(BAD_ARGUMENT, "%s: \"%s\" is no name of a driver",
+                REFUSE(BAD_ARGUMENT, "%s: \"%s\" is not the name of a driver",
                        name, value);
             request_r->driver = value ? libxl__strdup(gc, value) : NULL;
             continue;
@@ -832,7 +834,7 @@ libxl__pcid_kind libxl__pcid_classify(const libxl__json_object *msg,
             LIBXL__PCID_PROGRESS : LIBXL__PCID_INVALID;
     if (error && !libxl__json_object_is_map(error))
         return LIBXL__PCID_INVALID;
-    /* An error without an id is about what we sent as a whole. */
+    /* An error without an id is about everything that was sent. */
     return *has_id_r || error ? LIBXL__PCID_REPLY : LIBXL__PCID_INVALID;
 }
 
@@ -859,11 +861,11 @@ int libxl__pcid_decode_greeting(const libxl__json_object *msg,
     *minor_r = minor->u.i;
     memset(features_r, 0, sizeof(*features_r));
     for (i = 0; i < LIBXL__HOSTPCI_COMMANDS; i++)
-        features_r->commands[i] = !commands[i].feature;
+        features_r->commands[i] = !info_of(i)->feature;
     for (i = 0; (o = libxl__json_array_get(features, i)); i++) {
         if (!libxl__json_object_is_string(o))
             return ERROR_INVAL;
-        /* Features that we do not know are of no concern to us. */
+        /* Ignore unknown features. */
         name = libxl__json_object_get_string(o);
         command = lookup_command(name);
         if (command >= 0)
@@ -956,8 +958,8 @@ static int decode_sbdfs(libxl__gc *gc, const libxl__json_object *o,
 }
 
 /*
- * Resources go to hypercalls that give a guest access to them, so each
- * must be what a resource can be.
+ * Hypercalls give a guest access to these resources, so check that each is
+ * a possible resource.
  */
 static int decode_resource(const libxl__json_object *o,
                            libxl__hostpci_resource *res)
@@ -1100,7 +1102,7 @@ static int decode_functions(const libxl__json_object *o, unsigned *mask_r)
     return 0;
 }
 
-/* The device asked about is one of the functions, and they agree on it. */
+/* The requested function must be listed, consistently with `assigned'. */
 static int decode_query(const libxl__json_object *o,
                         const libxl__pci_sbdf *sbdf,
                         libxl__hostpci_reply *reply)

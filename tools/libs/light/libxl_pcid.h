@@ -2,10 +2,9 @@
 /*
  * The pcid protocol: what its messages look like.
  *
- * Requests and replies (libxl_hostpci.h) to JSON and back.  Everything
- * that is decoded comes from another domain: what these functions return
- * has been checked against the protocol, in full.  There is no state here,
- * and no input or output.
+ * Requests and replies (libxl_hostpci.h) to JSON and back.  The messages that
+ * are decoded come from another domain: these functions check them completely
+ * against the protocol.  They have no state, and do no input or output.
  */
 
 #ifndef LIBXL_PCID_H
@@ -18,9 +17,8 @@ _hidden char *libxl__pcid_encode_request(libxl__gc *gc, int64_t id,
                                     const libxl__hostpci_request *request);
 
 /*
- * Messages of the server.  encode_reply encodes an error if reply->class
- * says so; `request' then may be NULL.  id: NULL if the message that is
- * answered had none that could be read.
+ * Messages of the server.  encode_reply encodes an error if reply->class is
+ * set; `request' may then be NULL.  id: NULL if the request had no valid ID.
  */
 _hidden char *libxl__pcid_encode_greeting(libxl__gc *gc);
 _hidden char *libxl__pcid_encode_progress(libxl__gc *gc, int64_t id);
@@ -29,10 +27,9 @@ _hidden char *libxl__pcid_encode_reply(libxl__gc *gc, const int64_t *id,
                                     const libxl__hostpci_reply *reply);
 
 /*
- * Decodes a request.  *has_id_r and *id_r are set whatever is returned.
- * If there is anything wrong with the message, returns ERROR_INVAL, with
- * the error to answer with in *error_r.  What is returned comes from the
- * gc.
+ * Decodes a request.  Always sets *has_id_r and *id_r.  If anything is wrong
+ * with the message, returns ERROR_INVAL, and the error to reply with in
+ * *error_r.  Results are allocated from the gc.
  */
 _hidden int libxl__pcid_decode_request(libxl__gc *gc,
                                        const libxl__json_object *msg,
@@ -41,8 +38,9 @@ _hidden int libxl__pcid_decode_request(libxl__gc *gc,
                                        libxl__hostpci_reply *error_r);
 
 /*
- * What read_resources and lend tell of a device, for a record of it, and
- * back: checked as if it were a reply.  ERROR_INVAL if it is none.
+ * The resources of a device, as read_resources and lend return them, to text
+ * for a record, and back.  Decoding checks them like a reply: ERROR_INVAL if
+ * they are not valid.
  */
 _hidden char *
 libxl__pcid_encode_access(libxl__gc *gc,
@@ -70,8 +68,9 @@ typedef struct {
 } libxl__pcid_features;
 
 /*
- * Decodes the greeting.  Returns ERROR_INVAL if it is none, and else 0,
- * with the version of the protocol and what the server has.
+ * Decodes the greeting: the version of the protocol, and what the server
+ * has.  Returns 0, or ERROR_INVAL if the message is not
+ * a valid greeting.
  */
 _hidden int
 libxl__pcid_decode_greeting(const libxl__json_object *msg,
@@ -79,9 +78,9 @@ libxl__pcid_decode_greeting(const libxl__json_object *msg,
                             libxl__pcid_features *features_r);
 
 /*
- * Decodes the reply to `request'.  Returns 0 if it is valid, be it a
- * result or an error (in reply_r->class), or ERROR_INVAL.  What is
- * returned comes from the gc.
+ * Decodes the reply to `request'.  Returns 0 if it is a valid result or error
+ * (in reply_r->class), otherwise ERROR_INVAL.  Results are allocated from the
+ * gc.
  */
 _hidden int libxl__pcid_decode_reply(libxl__gc *gc,
                                      const libxl__json_object *msg,
@@ -92,8 +91,8 @@ _hidden int libxl__pcid_decode_reply(libxl__gc *gc,
 _hidden char *libxl__pcid_printable(libxl__gc *gc, const char *s);
 
 /*
- * The name of a command, and whether it changes anything.  Those that
- * do can take long, and must not be carried out twice.
+ * The name of a command, and whether it changes anything.  Commands that do
+ * can take long, and must not be sent twice.
  */
 _hidden const char *
 libxl__pcid_command_name(libxl__hostpci_command command);
@@ -103,8 +102,8 @@ _hidden bool libxl__pcid_command_writes(libxl__hostpci_command command);
 _hidden char *libxl__pcid_request_text(libxl__gc *gc,
                                     const libxl__hostpci_request *request);
 
-/* libxl_pcid_client.c: has the owner, op->owner, carry out a request.  As
- * libxl__hostpci_op_start, which is where it is called. */
+/* libxl_pcid_client.c: lets the owner, op->owner, carry out a request.  Like
+ * libxl__hostpci_op_start, which calls it. */
 _hidden void libxl__pcid_client_start(libxl__egc *egc,
                                       libxl__hostpci_op *op);
 

@@ -23,12 +23,12 @@
  *
  * From each of the last three, client_reset() leads back to IDLE.
  *
- * Each op that is Active is on the list of a connection, and has a
- * deadline of its own, which is what bounds all of the above:
+ * Each Active op is on the list of a connection, and has its own deadline,
+ * which limits all of the above:
  *
- *     PCID_SILENCE_MS    from its start, with all the above, or from the
- *                        last sign that the server works on it
- *     PCID_OPERATION_MS  from when it was sent
+ *     PCID_SILENCE_MS    after its start, including all of the above, or
+ *                        after the last progress message
+ *     PCID_OPERATION_MS  after the request was sent
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -141,15 +141,15 @@ void libxl__pcid_clients_dispose(libxl__gc *gc)
     }
 }
 
-/* The directory of the server, where clients ask */
+/* The server's directory, in which clients ask for a channel */
 static char *server_path(libxl__gc *gc, libxl_domid owner)
 {
     return GCSPRINTF("/local/domain/%u/%s", owner, PCID_XS_DIR);
 }
 
 /*
- * The channel that the server has made in advance, or NULL.  *running_r:
- * whether there is what it keeps for our domain while it runs.
+ * The server's spare channel for this domain, or NULL.  *running_r: whether
+ * the server's directory for this domain exists, so that a server runs.
  */
 static const char *client_spare(libxl__gc *gc, const char *dir,
                                 bool *running_r)
@@ -166,8 +166,8 @@ static const char *client_spare(libxl__gc *gc, const char *dir,
 }
 
 /*
- * Asks for a channel.  running: the server was, a moment ago.  What it
- * returns has been logged.
+ * Asks for a channel.  running: a server ran a moment ago.  Logs the error
+ * that it returns.
  */
 static int client_ask(libxl__gc *gc, libxl__pcid_client *client,
                       bool running)
@@ -176,13 +176,13 @@ static int client_ask(libxl__gc *gc, libxl__pcid_client *client,
 
     if (!running && !libxl__xs_read(gc, XBT_NULL, dir)) {
         if (errno == ENOENT)
-            LOG(ERROR, "domain %u is designated as the owner of the PCI"
-                " devices, but xl pcid does not run there: start it, or"
+            LOG(ERROR, "xl pcid does not run in domain %u, which is"
+                " designated as the owner of the PCI devices: start it, or"
                 " correct the designation with xl pci-owner",
                 client->owner);
         else
-            LOGE(ERROR, "domain %u is designated as the owner of the PCI"
-                 " devices, but xl pcid does not run there, or does not"
+            LOGE(ERROR, "xl pcid does not run in domain %u, which is"
+                 " designated as the owner of the PCI devices, or does not"
                  " serve this domain: cannot read %s", client->owner, dir);
         return ERROR_PCI_OWNER_UNREACHABLE;
     }
@@ -196,7 +196,7 @@ static int client_ask(libxl__gc *gc, libxl__pcid_client *client,
     return 0;
 }
 
-/* The reply has to last for as long as the ao. */
+/* The reply must remain valid as long as the ao. */
 static int op_decode(libxl__hostpci_op *op, const libxl__json_object *msg)
 {
     STATE_AO_GC(op->ao);
@@ -223,7 +223,7 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
                         const struct timeval *requested_abs, int rc);
 static void op_done(libxl__egc *egc, libxl__hostpci_op *op, int rc);
 
-/* Without a deadline there must be no waiting.  Never ERROR_FAIL. */
+/* Never wait without a deadline.  Does not return ERROR_FAIL. */
 static int op_set_deadline(libxl__gc *gc, libxl__hostpci_op *op, int ms)
 {
     int rc;
@@ -279,10 +279,10 @@ static void client_connect(libxl__egc *egc, libxl__pcid_client *client)
     assert(client->state == IDLE);
 
     if (!libxl__vchan_supported()) {
-        LOG(ERROR, "domain %u is designated as the owner of the PCI"
-            " devices, but that is not supported on this system, which has"
-            " no libxenvchan: use its own devices with xl pci-owner -c",
-            client->owner);
+        LOG(ERROR, "cannot reach domain %u, which is designated as the"
+            " owner of the PCI devices: libxl was built without"
+            " libxenvchan; to use this domain's devices, run"
+            " xl pci-owner -c", client->owner);
         goto out;
     }
 
@@ -290,7 +290,7 @@ static void client_connect(libxl__egc *egc, libxl__pcid_client *client)
     if (rc) goto out;
     dir = GCSPRINTF("%s/%u", server_path(gc, client->owner), self);
 
-    /* Somebody else may be quicker. */
+    /* Another client may take the spare channel first. */
     spare = client_spare(gc, dir, &running);
     if (spare && !client_open(gc, client, spare))
         return;
@@ -339,15 +339,15 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
     const char *answer;
     int rc;
 
-    /* The channel's own nodes appear below ours before the answer does. */
+    /* The channel's nodes appear below this node before the answer. */
     if (strcmp(event_path, client->path))
         return;
 
     answer = libxl__xs_read(gc, XBT_NULL, client->path);
     if (!answer) {
         /*
-         * Our node goes when the server starts, which it may have just
-         * done.  If there is no server, this says so.
+         * The node disappears when the server starts, which it may have
+         * just done.  If no server runs, client_ask() logs that.
          */
         rc = client_ask(gc, client, false);
         if (rc) goto out;
@@ -362,8 +362,8 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
         goto out;
     }
     if (strcmp(answer, PCID_XS_OFFERED)) {
-        LOG(ERROR, "domain %u answers to a request for a connection with"
-            " neither an offer nor a reason why not", client->owner);
+        LOG(ERROR, "xl pcid in domain %u sent an invalid answer to a"
+            " request for a connection", client->owner);
         rc = ERROR_PCI_OWNER_UNREACHABLE;
         goto out;
     }
@@ -375,7 +375,7 @@ static void client_answer(libxl__egc *egc, libxl__ev_xswatch *watch,
         goto out;
     }
 
-    /* The server removes the node: it may not have looked yet. */
+    /* Leave the node to the server, which may not have seen us connect. */
     client_forget_path(gc, client, false);
     return;
 
@@ -397,7 +397,7 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
     int rc;
 
     if (!msg) {
-        LOG(ERROR, "xl pcid in domain %u sent what is no message: %s",
+        LOG(ERROR, "xl pcid in domain %u sent an invalid message: %s",
             client->owner, why);
         return ERROR_INVAL;
     }
@@ -413,11 +413,11 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
         if (client->state != READY || id >= client->next_id) break;
         XEN_TAILQ_FOREACH(op, &client->ops, entry)
             if (op->sent && op->id == id) break;
-        if (!op) return 0; /* one that we no longer wait for */
+        if (!op) return 0; /* nobody waits for it any more */
 
         libxl__gettimeofday(gc, &now);
         if ((now.tv_sec - op->started.tv_sec) * 1000 > PCID_OPERATION_MS) {
-            LOG(ERROR, "%s has not come to an end in %d s: check the"
+            LOG(ERROR, "%s did not finish within %d s: check the"
                 " device, and the kernel's log, in domain %u",
                 op_text(gc, op), PCID_OPERATION_MS / 1000, client->owner);
             op_done(egc, op, ERROR_PCI_OWNER_UNREACHABLE);
@@ -436,9 +436,9 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
         break;
     }
 
-    LOG(ERROR, "xl pcid in domain %u sent a message that is %s",
+    LOG(ERROR, "xl pcid in domain %u sent an %s message",
         client->owner,
-        kind == LIBXL__PCID_INVALID ? "invalid" : "out of place");
+        kind == LIBXL__PCID_INVALID ? "unknown" : "unexpected");
     return ERROR_INVAL;
 }
 
@@ -466,7 +466,7 @@ static int client_greeting(libxl__egc *egc, libxl__pcid_client *client,
 
     client->state = READY;
     XEN_TAILQ_FOREACH_SAFE(op, &client->ops, entry, next)
-        /* One that has been started by the end of another is sent. */
+        /* The end of an op may have started, and sent, another. */
         if (!op->sent)
             op_send(egc, op);
     return 0;
@@ -525,11 +525,11 @@ static int client_reply(libxl__egc *egc, libxl__pcid_client *client,
     if (id < 0) {
         /* Only an error can have no id: see libxl__pcid_classify. */
         rc = libxl__pcid_decode_reply(gc, msg, &none, &error);
-        LOG(ERROR, "xl pcid in domain %u cannot understand us: %s",
+        LOG(ERROR, "xl pcid in domain %u could not read a request: %s",
             client->owner, rc ? "no reason given" : error.desc);
         return ERROR_INVAL;
     }
-    if (!op) return 0; /* one that we no longer wait for */
+    if (!op) return 0; /* nobody waits for it any more */
 
     rc = op_decode(op, msg);
     if (rc) {
@@ -555,8 +555,9 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
     client_reset(gc, client);
 
     /*
-     * If the daemon was restarted it may be back already.  What only reads
-     * can be asked once more; what changes something may have been done.
+     * The daemon may have been restarted.  Send read-only requests once
+     * more.  Do not send a request again that changes something: the old
+     * daemon may have carried it out.
      */
     XEN_TAILQ_FOREACH_SAFE(op, &client->ops, entry, next) {
         bool maybe = op->sent &&
@@ -567,14 +568,15 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
             op->sent = false;
             continue;
         }
-        /* Otherwise it is we who did not like what came: see the log. */
+        /* Otherwise this end closed the connection, and has logged why. */
         if (rc == ERROR_NOT_READY || rc == ERROR_FAIL)
             LOG(ERROR, "lost the connection to xl pcid in domain %u before"
-                " it answered to %s: check its log there", client->owner,
-                op_text(gc, op));
+                " it answered %s: check its log in that domain",
+                client->owner, op_text(gc, op));
         if (maybe)
-            LOG(ERROR, "it is not known whether domain %u has carried out"
-                " %s", client->owner, op_text(gc, op));
+            LOG(ERROR, "domain %u may have carried out %s: repeat the"
+                " command, which is safe", client->owner,
+                op_text(gc, op));
         op_move(op, &failed);
     }
 
@@ -583,7 +585,7 @@ static void client_closed(libxl__egc *egc, libxl__vchan *vc, int rc)
     ops_done(egc, &failed, ERROR_PCI_OWNER_UNREACHABLE); /* must be last */
 }
 
-/* Ends all ops of a connection that came to nothing.  Why was logged. */
+/* Ends all ops of a connection that failed.  The reason has been logged. */
 static void client_fail(libxl__egc *egc, libxl__pcid_client *client)
 {
     EGC_GC;
@@ -592,7 +594,7 @@ static void client_fail(libxl__egc *egc, libxl__pcid_client *client)
 
     client_reset(gc, client);
 
-    /* The end of an op may start another, which is not to fail with it. */
+    /* The end of an op may start another op, which must not fail, too. */
     while ((op = XEN_TAILQ_FIRST(&client->ops)))
         op_move(op, &failed);
     ops_done(egc, &failed, ERROR_PCI_OWNER_UNREACHABLE); /* must be last */
@@ -607,7 +609,7 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
 
     if (rc == ERROR_TIMEDOUT && !op->sent) {
         LOG(ERROR, "xl pcid in domain %u did not answer within %d s (%s):"
-            " check that it runs there, and that neither it nor the domain"
+            " check that it runs, and that neither it nor the domain"
             " is stopped or paused", client->owner, PCID_SILENCE_MS / 1000,
             op_text(gc, op));
         client_fail(egc, client); /* must be last */
@@ -615,18 +617,18 @@ static void op_deadline(libxl__egc *egc, libxl__ev_time *ev,
     }
 
     if (rc == ERROR_TIMEDOUT) {
-        LOG(ERROR, "xl pcid in domain %u has given no sign of life for"
-            " %d s (%s%s): check that it runs there, and that neither it"
-            " nor the domain is stopped or paused", client->owner,
+        LOG(ERROR, "xl pcid in domain %u has sent nothing for %d s"
+            " (%s%s): check that it runs, and that neither it nor the"
+            " domain is stopped or paused", client->owner,
             PCID_SILENCE_MS / 1000, op_text(gc, op),
             libxl__pcid_command_writes(op->request.command) ?
-            "; it is not known whether that was done" : "");
+            "; it may have been carried out" : "");
         rc = ERROR_PCI_OWNER_UNREACHABLE;
     }
 
     libxl__hostpci_op_stop(gc, op);
-    /* Whoever comes next finds out sooner by asking for a connection.  If
-     * the ao is being aborted there is nothing wrong with this one. */
+    /* The next op learns sooner whether the server runs if it opens a new
+     * connection.  If the ao is being aborted, the connection is good. */
     if (rc != ERROR_ABORTED && XEN_TAILQ_EMPTY(&client->ops))
         client_reset(gc, client);
     op_done(egc, op, rc); /* must be last */

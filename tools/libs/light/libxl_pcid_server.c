@@ -16,22 +16,21 @@
  *                          |
  *   when others had -> server_offer()   offers a channel to the client, or
  *   their turn             |            one to whichever comes next
- *   message ---------> conn_message()   what only reads: answers at once
+ *   message ---------> conn_message()   answers a read-only request
  *                          |
- *                        work           what changes something: one for
- *                          |            each request, in order of arrival
+ *                        work           a request that changes something,
+ *                          |            in order of arrival
  *                      work_next()      starts a process, unless one is at
  *                          |            work on the same device
  *   process ends ----> work_ended()     sends the reply that it wrote
  *
- * Hypercalls are made by this process, before and after that of the work:
- * what the libraries need for them does not survive a fork.
+ * The server makes hypercalls itself, before and after the process does the
+ * work: the libraries' handles for hypercalls do not survive a fork.
  *
- * A kernel that does not come back from a write thus holds up nothing but
- * what else is asked of the same device.  When a client goes, its work
- * goes on to its end: to stop half-way would serve nobody.  When the server
- * goes, its work ends, as soon as the kernel comes back: the next server
- * does not know of it.
+ * So a write that hangs in the kernel blocks only other requests for the
+ * same device.  When a client ends, its work is finished: stopping half-way
+ * would help nobody.  When the server ends, its work ends as soon as the
+ * kernel returns: the next server does not know of that work.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -43,15 +42,15 @@
 #include "libxl_vchan.h"
 
 /*
- * How long after a spare channel has been taken another is made, unless the
- * connection ends before.  That takes longer than most commands do, which
- * are not to wait for it.
+ * After a client has taken the spare channel, wait for this time, or for the
+ * end of the connection, before making another one.  Making a channel takes
+ * longer than most commands, so do not make the client wait for it.
  */
 #define SPARE_DELAY_MS 100
 
 /*
- * Processes at work at once.  More would not be faster; but each device
- * that hangs takes one for good.
+ * The most processes at work at once.  A few are fast enough, but each
+ * device that hangs occupies one for good.
  */
 #define WORKING_MAX 64
 
@@ -155,12 +154,12 @@ static int conns_of(const pcid_server *server, libxl_domid client)
 }
 
 /*
- * Spares: for each domain served, a channel is made in advance, and made
- * anew when a client has taken it, so that who comes alone need not wait
- * for one.  They count as connections, but make room for others.
+ * Spare channels: for each domain served, make one channel in advance, and
+ * another when a client has taken it, so that a client need not wait for
+ * one.  They count as connections, but make room for clients that ask.
  */
 
-/* The spare channel for a domain, or, for INVALID_DOMID, for any */
+/* The spare channel for a domain; for INVALID_DOMID: for any domain */
 static pcid_conn *spare_find(pcid_server *server, libxl_domid client)
 {
     pcid_conn *conn;
@@ -173,8 +172,8 @@ static pcid_conn *spare_find(pcid_server *server, libxl_domid client)
 }
 
 /*
- * The directory's value says which channel whoever comes next can take.
- * If it cannot be written, they have to ask for one.
+ * Announce the spare channel in the value of the domain's directory.  If the
+ * value cannot be written, clients ask for a channel.
  */
 static void spare_announce(libxl__gc *gc, const pcid_server *server,
                            libxl_domid client, const char *name)
@@ -190,7 +189,7 @@ static bool spare_due(pcid_server *server, libxl_domid client)
         conns_of(server, client) < PCID_CONNS_PER_CLIENT;
 }
 
-/* A domain for which a spare is due, or INVALID_DOMID */
+/* A domain that needs a spare channel now, or INVALID_DOMID */
 static libxl_domid spare_next(pcid_server *server)
 {
     int i;
@@ -201,7 +200,7 @@ static libxl_domid spare_next(pcid_server *server)
     return INVALID_DOMID;
 }
 
-/* With that of connections that are gone: it goes on without them. */
+/* Including the work of closed connections, which continues. */
 static int work_of(const pcid_server *server, libxl_domid client)
 {
     pcid_work *work;
@@ -267,9 +266,9 @@ static void spare_drop(libxl__gc *gc, pcid_server *server,
 }
 
 /*
- * Lending: a client's domain may have no right of its own to use a device,
- * and then cannot let a guest use it.  What it was lent is recorded, for
- * that outlasts us, and must be taken back as it was then.
+ * Lending: a client's domain may lack the right to use a device, and then
+ * cannot give it to a guest.  Record each loan: it outlives this process,
+ * and must be revoked exactly as it was granted.
  */
 
 static const char *lent_base(libxl__gc *gc, const pcid_server *server)
@@ -307,13 +306,13 @@ static int lent_read(libxl__gc *gc, const char *record,
     if (!text) return ERROR_NOTFOUND;
 
     rc = libxl__pcid_decode_access(gc, text, access_r);
-    if (rc) LOG(ERROR, "%s does not say what was lent", record);
+    if (rc) LOG(ERROR, "%s is not a record of what was lent", record);
     return rc;
 }
 
 /*
- * Takes out of *access what another device that is lent needs, too: the
- * interrupt, and memory of less than a page, in the same page.
+ * Removes from *access what another lent device needs, too: a shared
+ * interrupt, and memory in the same page.
  */
 static int lent_spare(libxl__gc *gc, const char *path,
                       const libxl__pci_sbdf *sbdf,
@@ -333,7 +332,7 @@ static int lent_spare(libxl__gc *gc, const char *path,
     for (i = 0; names && i < n; i++) {
         if (!strcmp(names[i], self)) continue;
         rc = lent_read(gc, GCSPRINTF("%s/%s", path, names[i]), &other);
-        if (rc) continue; /* it is not to keep others lent */
+        if (rc) continue; /* revoke the others all the same */
 
         libxl__pci_access_spare(access, &other);
     }
@@ -361,7 +360,7 @@ static int take_back(libxl__gc *gc, const pcid_server *server,
     return rc;
 }
 
-/* Turns the reply into an error if that fails. */
+/* On failure, turns the reply into an error. */
 static void lend(libxl__gc *gc, const pcid_server *server,
                  libxl_domid client, const libxl__pci_sbdf *sbdf,
                  libxl__hostpci_reply *reply)
@@ -374,7 +373,7 @@ static void lend(libxl__gc *gc, const pcid_server *server,
 
     if (client == server->self) return;
 
-    /* The device may have got other addresses since.  A failure is logged. */
+    /* The device's addresses may have changed.  A failure is logged. */
     take_back(gc, server, client, sbdf);
     rc = lent_spare(gc, path, sbdf, &own);
     if (rc) goto out;
@@ -399,7 +398,7 @@ static void lend(libxl__gc *gc, const pcid_server *server,
     }
 }
 
-/* conn: NULL if it is gone */
+/* conn: NULL if the connection is closed */
 static void log_request(libxl__gc *gc, libxl_domid client,
                         const pcid_conn *conn,
                         const libxl__hostpci_request *request,
@@ -421,10 +420,11 @@ static void conn_send_reply(libxl__gc *gc, pcid_conn *conn,
 }
 
 /*
- * Creates our directory anew, with one in it for each client, which that
- * client can write to: so the path of a request says who makes it.  What a
- * client creates there inherits the rights of the directory; that we are
- * among them lets us answer in a node that an unprivileged client owns.
+ * Creates the server's directory again, with one in it for each client
+ * domain.  Only that domain can write there, so the path of a request proves
+ * which domain it comes from.  A node that a client creates inherits the
+ * directory's permissions, which include the server: so the server can
+ * answer in a node that an unprivileged client owns.
  */
 static int create_directories(libxl__gc *gc, pcid_server *server)
 {
@@ -433,8 +433,8 @@ static int create_directories(libxl__gc *gc, pcid_server *server)
     int i, rc;
 
     /*
-     * Clients need not see who the others are; and xenstored limits how many
-     * domains can have a right to a node.
+     * Clients need not see each other; and xenstored limits the number of
+     * domains in the permissions of a node.
      */
     dir.id = server->self;
     dir.perms = XS_PERM_NONE;
@@ -469,14 +469,14 @@ static int create_directories(libxl__gc *gc, pcid_server *server)
     return rc;
 }
 
-/* There is one server in a domain at most. */
+/* At most one server can run in a domain. */
 static int take_lock(libxl__gc *gc, pcid_server *server)
 {
     const char *dir = libxl__run_dir_path();
     const char *path = GCSPRINTF("%s/xl-pcid.lock", dir);
     int fd, rc;
 
-    /* Nothing else may have been started in this domain yet. */
+    /* Nothing else in this domain may have created the directory yet. */
     if (mkdir(dir, 0755) && errno != EEXIST) {
         LOGE(ERROR, "cannot create %s", dir);
         rc = ERROR_LOCK_FAIL;
@@ -506,7 +506,7 @@ static int take_lock(libxl__gc *gc, pcid_server *server)
     return rc;
 }
 
-/* Outside of toolstack domains, the designation cannot even be seen. */
+/* Only toolstack domains can read the designation. */
 static int designate_self(libxl__gc *gc, pcid_server *server)
 {
     libxl_domid other;
@@ -639,7 +639,7 @@ int libxl_pcid_serve(libxl_ctx *ctx, const libxl_domid *clients,
     return AO_CREATE_FAIL(rc);
 }
 
-/* In ms at most. */
+/* Makes the next channel after at most ms. */
 static int offer_next(libxl__gc *gc, pcid_server *server, int ms)
 {
     int rc;
@@ -655,7 +655,8 @@ static int offer_next(libxl__gc *gc, pcid_server *server, int ms)
     return rc;
 }
 
-/* Without spares, clients ask: a failure, which is logged, is none. */
+/* A failure is logged and otherwise harmless: clients without a spare
+ * channel ask for one. */
 static void spares_fill(libxl__gc *gc, pcid_server *server)
 {
     if (spare_next(server) != INVALID_DOMID)
@@ -668,7 +669,7 @@ static void refuse(libxl__gc *gc, const char *path, const char *why)
                             GCSPRINTF("%s%s", PCID_XS_REFUSED, why));
 }
 
-/* Others in this domain can remove our directory, too. */
+/* Other programs in this domain can remove the server's directory. */
 static void server_restore(libxl__gc *gc, pcid_server *server)
 {
     pcid_conn *conn, *next;
@@ -676,8 +677,8 @@ static void server_restore(libxl__gc *gc, pcid_server *server)
     if (libxl__xs_read(gc, XBT_NULL, server->base) || errno != ENOENT)
         return;
 
-    LOG(WARN, "%s has been removed: creating it anew", server->base);
-    /* Who waits for an answer in it will ask again. */
+    LOG(WARN, "%s has been removed: creating it again", server->base);
+    /* Clients that wait for an answer will ask again. */
     XEN_LIST_FOREACH_SAFE(conn, &server->conns, entry, next)
         if (!conn->vc.connected) conn_dispose(gc, conn);
     create_directories(gc, server); /* logs why not */
@@ -722,7 +723,7 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
     state = libxl__xs_read(gc, XBT_NULL, event_path);
     if (!state) {
         if (conn) {
-            LOG_CONN(DEBUG, conn, "takes its request back");
+            LOG_CONN(DEBUG, conn, "request for a connection cancelled");
             conn_dispose(gc, conn);
         }
         /* If it could not be made, there may be room now. */
@@ -734,7 +735,7 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
 
     refusal = conn_new(gc, server, client, name, event_path, &full);
     if (refusal) {
-        /* A client that asks and asks is not to use up the log. */
+        /* Do not let a client fill the log with requests. */
         if (!full || !server->full)
             LOG(WARN, "domain %lu, %s: connection refused: %s", client,
                 name, refusal);
@@ -743,7 +744,8 @@ static void server_watch(libxl__egc *egc, libxl__ev_xswatch *watch,
     }
 }
 
-/* Returns why not, or NULL.  *full_r: that is so until one has ended. */
+/* Returns why the server refuses a connection, or NULL.  *full_r: whether
+ * the reason is the number of connections. */
 static const char *conn_new(libxl__gc *gc, pcid_server *server,
                             libxl_domid client, const char *name,
                             const char *path, bool *full_r)
@@ -775,16 +777,16 @@ static const char *conn_new(libxl__gc *gc, pcid_server *server,
 }
 
 /*
- * To make a channel takes much longer than to answer a request.  If many
- * are asked for at once, they are made one by one, and whatever else there
- * is to do is done between them.  Spares come last.
+ * Making a channel takes much longer than answering a request.  So make
+ * channels one by one, serve other requests between them, and make spare
+ * channels last.
  */
 static void server_offer(libxl__egc *egc, libxl__ev_time *ev,
                          const struct timeval *requested_abs, int rc)
 {
     EGC_GC;
     static const char no_channel[] =
-        "no channel could be made; the log of xl pcid says why";
+        "cannot make a channel; the log of xl pcid says why";
     pcid_server *server = CONTAINER_OF(ev, *server, offer);
     pcid_conn *conn, *first = NULL;
     libxl_domid client;
@@ -846,7 +848,7 @@ static int conn_offer(libxl__gc *gc, pcid_conn *conn)
 
     libxl__vchan_send(gc, &conn->vc, libxl__pcid_encode_greeting(gc));
     LOG_CONN(DEBUG, conn, "channel offered");
-    /* If that fails, the client does not connect. */
+    /* If this fails, the client does not connect. */
     libxl__xs_write_checked(gc, XBT_NULL, conn->path, PCID_XS_OFFERED);
     return 0;
 }
@@ -877,7 +879,7 @@ static int spare_make(libxl__gc *gc, pcid_server *server,
     return rc;
 }
 
-/* Only now is it known that the client hears from a server that lives. */
+/* Send the greeting only now: so the client knows that the server runs. */
 static void spare_taken(libxl__egc *egc, libxl__vchan *vc)
 {
     EGC_GC;
@@ -902,7 +904,7 @@ static int conn_message(libxl__egc *egc, libxl__vchan *vc,
 
     rc = conn_answer(egc, conn, msg, why);
 
-    /* The client has what it needs of it, and is not to wait for this. */
+    /* The client no longer needs the node.  Reply first, then remove it. */
     conn_remove_path(gc, conn);
     return rc;
 }
@@ -976,14 +978,14 @@ static void work_start(libxl__egc *egc, pcid_conn *conn, int64_t id,
 
     if (conn->in_flight >= PCID_IN_FLIGHT_MAX)
         libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_BUSY, 0,
-                            "%d requests of this connection have not come"
-                            " to an end, the most that there can be",
+                            "this connection has %d unfinished requests,"
+                            " the most that it can have",
                             PCID_IN_FLIGHT_MAX);
     else if (work_of(server, conn->client) >= PCID_PENDING_PER_CLIENT)
         libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_BUSY, 0,
-                            "%d requests of domain %u have not come to an"
-                            " end, the most that there can be",
-                            PCID_PENDING_PER_CLIENT, conn->client);
+                            "domain %u has %d unfinished requests, the"
+                            " most that it can have", conn->client,
+                            PCID_PENDING_PER_CLIENT);
     if (reply.class) {
         conn_send_reply(gc, conn, &id, NULL, &reply);
         return;
@@ -1043,7 +1045,7 @@ static bool same_device(const pcid_work *a, const pcid_work *b)
     return libxl__pci_sbdf_equal(&a->request.sbdf, &b->request.sbdf);
 }
 
-/* What is to be done here, not in the process of the work */
+/* The part of a request that the server does before the process starts */
 static int work_before(libxl__gc *gc, pcid_work *work)
 {
     pcid_server *server = work->server;
@@ -1055,8 +1057,8 @@ static int work_before(libxl__gc *gc, pcid_work *work)
     case LIBXL__HOSTPCI_TAKE_BACK:
         return take_back(gc, server, work->client, sbdf);
     case LIBXL__HOSTPCI_UNASSIGN:
-        /* From whoever has it, whom we may no longer serve.  A failure is
-         * logged, and no reason to keep the device. */
+        /* From any domain that has a loan, even one that is no longer
+         * served.  A failure is logged, and does not keep the device. */
         clients = libxl__xs_directory(gc, XBT_NULL, lent_base(gc, server),
                                       &n);
         for (i = 0; clients && i < n; i++)
@@ -1068,8 +1070,8 @@ static int work_before(libxl__gc *gc, pcid_work *work)
 }
 
 /*
- * text: the reply of the work's process.  Returns the one to send, or NULL
- * if it is none.
+ * text: the output of the process.  Returns the reply to send, or NULL if
+ * the output is not a valid reply.
  */
 static const char *work_after(libxl__gc *gc, pcid_work *work,
                               const char *text)
@@ -1096,7 +1098,7 @@ static const char *work_after(libxl__gc *gc, pcid_work *work,
     return text;
 }
 
-/* Starts what can be started, in order. */
+/* Starts the work that can start, in order. */
 static void work_next(libxl__egc *egc, pcid_server *server)
 {
     EGC_GC;
@@ -1113,10 +1115,10 @@ static void work_next(libxl__egc *egc, pcid_server *server)
         if (earlier != work)
             continue;
         if (work_before(gc, work))
-            work_failed(gc, work, "what was lent of the device cannot be"
-                        " taken back; the log of xl pcid says why");
+            work_failed(gc, work, "cannot take back what was lent of the"
+                        " device; the log of xl pcid says why");
         else if (work_fork(gc, work))
-            work_failed(gc, work, "no process could be started for it");
+            work_failed(gc, work, "cannot start a process for it");
     }
 }
 
@@ -1144,13 +1146,15 @@ static int work_fork(libxl__gc *gc, pcid_work *work)
         libxl__hostpci_reply reply;
         const char *text;
 
-        /* If the kernel keeps us, let it not keep channels and locks. */
+        /* If this process hangs in the kernel, it must not hold channels
+         * and locks. */
         libxl_postfork_child_noexec(CTX);
         libxl__hostpci_end_with(server);
         libxl__hostpci_work(gc, &work->request, &reply);
         text = libxl__pcid_encode_reply(gc, &work->id, &work->request,
                                         &reply);
-        /* It fits into the pipe: nobody reads before we have ended. */
+        /* The reply must fit into the pipe: the server reads it only after
+         * this process has ended. */
         _exit(libxl_write_exactly(CTX, fds[1], text, strlen(text),
                                   "result", "pipe") ? 1 : 0);
     }
@@ -1230,7 +1234,7 @@ static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt,
     libxl__ev_xswatch_deregister(gc, &server->watch);
     libxl__ev_time_deregister(gc, &server->offer);
 
-    /* What has not been started is not going to be. */
+    /* Answer work that has not started: it will not start. */
     libxl__hostpci_fail(gc, &reply, LIBXL__HOSTPCI_FAILED, 0,
                         "xl pcid is being stopped");
     XEN_TAILQ_FOREACH_SAFE(work, &server->work, entry, next) {
@@ -1249,7 +1253,7 @@ static void server_abort(libxl__egc *egc, libxl__ao_abortable *abrt,
     server_check_stopped(egc, server);
 }
 
-/* Waits for what is at work, so that no device is left half-way. */
+/* Waits for the processes at work, so that no device is left half-way. */
 static void server_check_stopped(libxl__egc *egc, pcid_server *server)
 {
     if (!server->stopping || !XEN_TAILQ_EMPTY(&server->work))

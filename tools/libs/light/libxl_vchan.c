@@ -29,22 +29,20 @@
 #include "libxl_internal.h"
 #include "libxl_vchan.h"
 
-#define MESSAGE_END "\r\n"
-
 /*
- * Sizes of the rings.  Requests fit into the one page that a channel has
- * in any case.  Replies have two more: a list of thousands of devices
- * takes a wait for the client whenever the ring is full, and with more
- * pages, all the channels that a server can have would not fit into what
- * Linux lets a domain share by default, 1024 pages.
+ * Sizes of the rings.  A channel takes three pages: the one that every
+ * channel has, in which requests fit, and two for replies.  A larger ring for
+ * replies would make long lists faster, because the server waits for the
+ * client whenever the ring is full.  But 256 channels with more pages would
+ * not fit into the 1024 pages that Linux lets a domain share by default.
  */
 #define RING_TO_SERVER 1024
 #define RING_TO_CLIENT 8192
 
-/* Bytes received in one go; what a peer can keep us busy with. */
+/* The most bytes received in one go, so that other peers get their turn */
 #define RECEIVE_BUDGET (16 * 1024)
 
-/* Bytes that may wait to be sent before we stop to receive. */
+/* With more bytes waiting to be sent, stop receiving. */
 #define SEND_BACKLOG (16 * 1024)
 
 bool libxl__vchan_supported(void)
@@ -69,7 +67,7 @@ void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc)
     libxl__ev_fd_deregister(gc, &vc->efd);
     libxl__ev_time_deregister(gc, &vc->deadline);
     if (vc->ctrl) {
-        /* libxenvchan closes the fds; only our note of them goes here. */
+        /* libxenvchan closes the fds; only the carefd records go here. */
         libxl__carefd_begin();
         libxl__carefd_forget(vc->event_cfd);
         libxl__carefd_forget(vc->grant_cfd);
@@ -95,11 +93,11 @@ static bool space(char c)
  * printable ASCII, have no NUL in a string, have double quotes round it,
  * nest no deeper than depth_max, and end where its first object does.
  *
- * JSON libraries quote what they do not understand in messages that are
- * logged.  They, and our own code to free a tree, recurse or allocate for
- * each level; a peer could use that to exhaust the stack or the memory.
- * Some ignore what follows a value, or take strings in single quotes.  What
- * comes after a NUL in a string is lost on whoever looks at it in C.
+ * JSON libraries log parts of a text that they do not understand.  They, and
+ * libxl's code that frees a tree, recurse or allocate for each level: a peer
+ * could exhaust the stack or the memory.  Some libraries ignore text after a
+ * value, or accept strings in single quotes.  C code does not see the part of
+ * a string after a NUL.
  */
 static const char *bad_shape(const char *text, size_t len, int depth_max)
 {
@@ -136,7 +134,7 @@ static const char *bad_shape(const char *text, size_t len, int depth_max)
 
 static void set_deadline(libxl__gc *gc, libxl__vchan *vc, int ms);
 
-/* Hands to the ring what it has room for.  Returns whether any was. */
+/* Writes as much as fits into the ring.  Returns whether any did. */
 static bool vchan_flush(libxl__vchan *vc)
 {
     size_t start = vc->tx_done;
@@ -146,8 +144,8 @@ static bool vchan_flush(libxl__vchan *vc)
         r = libxenvchan_write(vc->ctrl, vc->tx + vc->tx_done,
                               vc->tx_used - vc->tx_done);
         /*
-         * The data may be in the ring nevertheless, if it is only that the
-         * peer cannot be notified: it must not be sent twice.
+         * If only notifying the peer failed, the data is in the ring: do
+         * not send it twice.
          */
         if (r < 0) vc->broken = true;
         if (r <= 0) break;
@@ -171,13 +169,14 @@ static size_t tx_pending(const libxl__vchan *vc)
     return vc->tx_used - vc->tx_done;
 }
 
-/* The peer has said something, or has had no occasion to until now. */
+/* Restart the time of silence: the peer has sent something, or could not
+ * send anything before now. */
 static void note_heard(libxl__gc *gc, libxl__vchan *vc)
 {
     if (vc->ao) libxl__gettimeofday(gc, &vc->heard);
 }
 
-/* In how many ms the peer will have been silent for too long */
+/* The ms left until the peer has been silent for too long */
 static int idle_left(libxl__gc *gc, libxl__vchan *vc)
 {
     struct timeval now, since;
@@ -195,12 +194,12 @@ static int idle_left(libxl__gc *gc, libxl__vchan *vc)
 }
 
 /*
- * Once connected, what we wait for is room in the ring, or else that the
- * peer says something.  sent, received: whether there was any of that now.
+ * Once connected, wait for room in the ring, or otherwise for the peer to
+ * send something.  sent, received: whether data was sent or received now.
  *
- * To set a timer wakes the event loop up once more.  So there is one for
- * the silence of the peer, which looks when it ends at whether there was
- * any, and not one for each message.
+ * Setting a timer wakes the event loop once more.  So set one timer for the
+ * silence of the peer, not one for each message; when it expires, check
+ * whether the peer has sent anything.
  */
 static void update_deadline(libxl__gc *gc, libxl__vchan *vc, bool sent,
                             bool received)
@@ -250,16 +249,17 @@ static ssize_t find_message(libxl__vchan *vc)
     size_t i;
 
     for (i = vc->rx_scanned; i + 1 < vc->rx_used; i = at - vc->rx + 1) {
-        at = memchr(vc->rx + i, MESSAGE_END[0], vc->rx_used - 1 - i);
+        at = memchr(vc->rx + i, LIBXL__VCHAN_END[0], vc->rx_used - 1 - i);
         if (!at) break;
-        if (at[1] == MESSAGE_END[1])
+        if (at[1] == LIBXL__VCHAN_END[1])
             return at - vc->rx;
     }
     vc->rx_scanned = vc->rx_used ? vc->rx_used - 1 : 0;
     return -1;
 }
 
-/* Passes each complete message in rx on.  Returns 0 or why to close. */
+/* Passes on each complete message in rx.  Returns 0, or an error if the
+ * channel is to be closed. */
 static int vchan_messages(libxl__egc *egc, libxl__vchan *vc)
 {
     EGC_GC;
@@ -273,7 +273,7 @@ static int vchan_messages(libxl__egc *egc, libxl__vchan *vc)
         char *text = vc->rx;
 
         text[len] = '\0';
-        if (len + strlen(MESSAGE_END) > vc->message_max)
+        if (len + strlen(LIBXL__VCHAN_END) > vc->message_max)
             why = "message too long";
         else
             why = bad_shape(text, len, vc->depth_max);
@@ -293,7 +293,7 @@ static int vchan_messages(libxl__egc *egc, libxl__vchan *vc)
         assert(msg || rc);
         libxl__json_object_free(NOGC, msg);
 
-        start = len + strlen(MESSAGE_END);
+        start = len + strlen(LIBXL__VCHAN_END);
         memmove(vc->rx, vc->rx + start, vc->rx_used - start);
         vc->rx_used -= start;
         vc->rx_scanned = 0;
@@ -326,7 +326,7 @@ static void set_deadline(libxl__gc *gc, libxl__vchan *vc, int ms)
     if (!ms) return;
     rc = libxl__ev_time_register_rel(vc->ao, &vc->deadline, vchan_deadline,
                                      ms);
-    /* Fails if the ao is being aborted: its owner is about to close us. */
+    /* Fails if the ao is being aborted: the caller then closes the channel. */
     if (rc && rc != ERROR_ABORTED)
         LOG(WARN, "channel to domain %u is without a deadline: rc=%d",
             vc->peer, rc);
@@ -369,7 +369,7 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
 
     assert(strlen(xs_path) <= LIBXL__VCHAN_PATH_MAX);
 
-    errno = EPROTO; /* for where the peer is at fault, and none is set */
+    errno = EPROTO; /* if the peer is at fault, and nothing sets errno */
     vc->ctrl = libxenvchan_client_init(CTX->lg, vc->peer, xs_path);
     if (!vc->ctrl) {
         rc = ERROR_FAIL;
@@ -377,8 +377,8 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
     }
 
     /*
-     * Of a channel whose client has gone the event channel can be bound
-     * again until its server has noticed.
+     * When the client of a channel has gone, another can bind the event
+     * channel until the server notices.
      */
     if (vc->ctrl->write.shr->prod || vc->ctrl->read.shr->cons) {
         libxenvchan_close(vc->ctrl);
@@ -399,10 +399,10 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
 }
 
 /*
- * The end of both.  A process that is forked from this one must not keep
- * the channel open.  The fds are close-on-exec from the start; to have
- * opened them under the lock for carefds would be to wait for xenstored
- * with it.
+ * The end of listening and connecting.  A process that this one forks must
+ * not keep the channel open.  The fds are close-on-exec from the start.
+ * Opening them with the lock for carefds held would mean waiting for
+ * xenstored with that lock.
  */
 static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd)
 {
@@ -428,7 +428,7 @@ static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd)
 
 void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
 {
-    size_t len = strlen(text), end = strlen(MESSAGE_END);
+    size_t len = strlen(text), end = strlen(LIBXL__VCHAN_END);
     const char *p;
     char *to;
 
@@ -438,8 +438,8 @@ void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
     }
 
     /*
-     * libxl's JSON generators indent what they write.  Leave the white
-     * space out: it is half of a list, and the rings are small.
+     * libxl's JSON generators indent.  Remove the white space: it is half
+     * of a list, and the rings are small.
      */
     to = vc->tx + vc->tx_used;
     for (p = text; *p; p++) {
@@ -456,7 +456,7 @@ void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc, const char *text)
         if (p[1])
             *to++ = *++p;
     }
-    memcpy(to, MESSAGE_END, end);
+    memcpy(to, LIBXL__VCHAN_END, end);
     vc->tx_used = to + end - vc->tx;
 
     update_deadline(gc, vc, vchan_flush(vc), false);
@@ -471,7 +471,8 @@ bool libxl__vchan_alive(const libxl__vchan *vc)
  * Events
  */
 
-/* Returns 0, or why the channel is to be closed.  *again_r: more to do. */
+/* Returns 0, or an error if the channel is to be closed.  *again_r: whether
+ * there is more to do. */
 static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
 {
     EGC_GC;
@@ -492,7 +493,7 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
     }
 
     update_deadline(gc, vc, vchan_flush(vc), false);
-    /* If the peer is gone, what it has sent before is still to be read. */
+    /* If the peer is gone, still read what it has sent before. */
     if (vc->broken && libxenvchan_is_open(vc->ctrl)) {
         LOG(ERROR, "cannot send to domain %u: its event channel failed",
             vc->peer);
@@ -501,7 +502,7 @@ static int vchan_run(libxl__egc *egc, libxl__vchan *vc, bool *again_r)
 
     for (;;) {
         if (tx_pending(vc) > SEND_BACKLOG)
-            /* There is an event when the peer makes room, or goes. */
+            /* An event comes when the peer makes room, or closes. */
             return libxenvchan_is_open(vc->ctrl) ? 0 : ERROR_NOT_READY;
         if (received > RECEIVE_BUDGET) {
             *again_r = true;
@@ -538,8 +539,8 @@ static void vchan_event(libxl__egc *egc, libxl__ev_fd *ev, int fd,
 
     if (again) {
         /*
-         * Others must have their turn.  The event is still to be read, so
-         * we are called again; modify in case we are edge-triggered.
+         * Give other peers their turn.  The event has not been read, so this
+         * function is called again; modify in case events are edge-triggered.
          */
         rc = libxl__ev_fd_modify(gc, &vc->efd, POLLIN);
         if (rc) goto closed;
@@ -566,7 +567,7 @@ static void vchan_deadline(libxl__egc *egc, libxl__ev_time *ev,
     EGC_GC;
     libxl__vchan *vc = CONTAINER_OF(ev, *vc, deadline);
 
-    /* If the ao is being aborted, its owner is about to close us. */
+    /* If the ao is being aborted, the caller closes the channel. */
     if (rc == ERROR_ABORTED)
         return;
 

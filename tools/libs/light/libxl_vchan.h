@@ -4,9 +4,9 @@
  *
  * A libxl__vchan carries JSON objects, each ended by "\r\n", in both
  * directions between this process and one in another domain (or in this
- * one).  It knows nothing of what the messages mean.  Nothing here ever
- * blocks, and nothing the peer does makes a function here fail other than
- * by closing the channel: the peer is not trusted.
+ * one).  It does not know what the messages mean.  No function blocks.  The
+ * peer is not trusted: whatever it does, the worst result is that the channel
+ * is closed.
  *
  * Possible states of a libxl__vchan:
  *   Undefined  Might contain anything.
@@ -27,6 +27,9 @@
 #define LIBXL_VCHAN_H
 
 #include "libxl_internal.h"
+
+/* What ends a message.  Within one, these bytes are escaped. */
+#define LIBXL__VCHAN_END "\r\n"
 
 typedef struct libxl__vchan libxl__vchan;
 
@@ -51,13 +54,13 @@ typedef int libxl__vchan_message_cb(libxl__egc *egc, libxl__vchan *vc,
                                     const char *why);
 
 /*
- * The channel is of no use any more.  Called once at most, and as the last
- * callback; the channel must be disposed of, by the callee or later.
+ * The channel can no longer be used.  Called at most once, as the last
+ * callback.  The callee, or somebody later, must dispose of the channel.
  * What `rc' means:
  *   ERROR_NOT_READY  the peer has closed the channel, or has died
  *   ERROR_TIMEDOUT   the peer did not connect, or took no data, for too
  *                    long
- *   0                the peer has said nothing for too long
+ *   0                the peer has sent nothing for too long
  *   ERROR_FAIL       the event channel failed
  *   anything else    what message_callback returned
  */
@@ -94,8 +97,8 @@ struct libxl__vchan {
 };
 
 /*
- * Whether this system has channels at all.  If not, only the next two may
- * be called.
+ * Whether this system has channels.  If not, call only the next two
+ * functions.
  */
 _hidden bool libxl__vchan_supported(void);
 
@@ -108,11 +111,11 @@ _hidden void libxl__vchan_dispose(libxl__gc *gc, libxl__vchan *vc);
  * connect until vc->connect_ms have passed.  Messages may be sent at once.
  *
  * As the client: connects to the channel that vc->peer published there.
- * That fails, too, if somebody else is connected to it, or has used it.  An
- * error is not logged, but in errno.
+ * That fails, too, if another client is connected to it, or has used it.  An
+ * error is not logged, but sets errno.
  *
  * xs_path is absolute, and at most LIBXL__VCHAN_PATH_MAX bytes long:
- * longer ones are cut without a word by libxenvchan.
+ * libxenvchan silently cuts off longer ones.
  */
 #define LIBXL__VCHAN_PATH_MAX 49
 _hidden int libxl__vchan_listen(libxl__gc *gc, libxl__vchan *vc,
@@ -121,14 +124,14 @@ _hidden int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
                                  const char *xs_path);
 
 /*
- * Sends a message: the text of a JSON object, without its end.  What the
- * ring has no room for is kept, and sent when the peer has made room.
- * While more than a moderate amount is kept, nothing is received.
+ * Sends a message: the text of a JSON object, without LIBXL__VCHAN_END.  Keeps
+ * what does not fit into the ring, and sends it when the peer has made room.
+ * While much is kept, the channel receives nothing.
  */
 _hidden void libxl__vchan_send(libxl__gc *gc, libxl__vchan *vc,
                                const char *text);
 
-/* Whether the peer was, a moment ago, still at the other end. */
+/* Whether the peer was still connected a moment ago */
 _hidden bool libxl__vchan_alive(const libxl__vchan *vc);
 
 #endif /* LIBXL_VCHAN_H */

@@ -410,7 +410,7 @@ bool is_assignable(const char *sbdf)
     int i, num = 0;
 
     world_call(host_ctx);
-    if (libxl_device_pci_list_assignable(host_ctx, &pcis, &num, NULL))
+    if (libxl_pci_assignable_get(host_ctx, &pcis, &num, NULL))
         num = 0;
     world_return();
     for (i = 0; i < num; i++)

@@ -712,7 +712,7 @@ static bool raw_has_message(void *opaque)
 
     while (raw_receive(peer))
         ;
-    return (peer->in && strstr(peer->in, PCID_MESSAGE_END)) ||
+    return (peer->in && strstr(peer->in, LIBXL__VCHAN_END)) ||
         !peer->ctrl || !libxenvchan_is_open(peer->ctrl);
 }
 
@@ -723,13 +723,13 @@ const char *raw_poll(raw_peer *peer)
     char *end;
 
     raw_has_message(peer);
-    end = peer->in ? strstr(peer->in, PCID_MESSAGE_END) : NULL;
+    end = peer->in ? strstr(peer->in, LIBXL__VCHAN_END) : NULL;
     if (!end) return NULL;
     len = end - peer->in;
     assert(len < sizeof(message));
     memcpy(message, peer->in, len);
     message[len] = '\0';
-    len += strlen(PCID_MESSAGE_END);
+    len += strlen(LIBXL__VCHAN_END);
     memmove(peer->in, peer->in + len, peer->in_used - len + 1);
     peer->in_used -= len;
     return message;
@@ -775,7 +775,7 @@ bool raw_send_bytes(raw_peer *peer, const void *data, size_t len)
 bool raw_send(raw_peer *peer, const char *text)
 {
     return raw_send_bytes(peer, text, strlen(text)) &&
-        raw_send_bytes(peer, PCID_MESSAGE_END, strlen(PCID_MESSAGE_END));
+        raw_send_bytes(peer, LIBXL__VCHAN_END, strlen(LIBXL__VCHAN_END));
 }
 
 bool raw_alive(raw_peer *peer)

@@ -39,6 +39,32 @@ static struct {
 
 static int release_fds[FAULTS_MAX], wake_fd, struck;
 
+/* The operations that can fail: all names that fault_take is called with */
+static const char *const ops[] = {
+    "access", "assign", "deassign", "device_add", "device_del", "flock",
+    "fork", "getinfolist", "grant", "libxenvchan_read",
+    "libxenvchan_write", "libxl__ev_fd_register", "lstat", "memory_map",
+    "mkdir", "open", "opendir", "pipe_read", "pipe_write", "qmp", "read",
+    "readdir", "readlink", "rename", "revoke", "test_assign", "unlink",
+    "write", "xenevtchn_bind_interdomain", "xenevtchn_bind_unbound_port",
+    "xenevtchn_notify", "xenevtchn_open", "xenevtchn_pending",
+    "xengntshr_open", "xengntshr_share_pages", "xengnttab_map",
+    "xengnttab_open", "xs_directory", "xs_mkdir", "xs_open", "xs_read",
+    "xs_rm", "xs_set_permissions", "xs_transaction_end",
+    "xs_transaction_start", "xs_watch", "xs_write",
+};
+
+/* A fault with a misspelt name would never strike, and its test pass. */
+static void check_op(const char *op)
+{
+    int i;
+
+    for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+        if (!strcmp(ops[i], op)) return;
+    fprintf(stderr, "standin-fault.c: no operation is called \"%s\"\n", op);
+    abort();
+}
+
 static int new_eventfd(int flags)
 {
     int fd = eventfd(0, EFD_CLOEXEC | flags);
@@ -88,6 +114,7 @@ int fault_inject(const char *op, const char *match, int errnoval, int skip,
 {
     struct fault *f = &shared->faults[shared->num];
 
+    check_op(op);
     assert(shared->num < FAULTS_MAX);
     memset(f, 0, sizeof(*f));
     snprintf(f->op, sizeof(f->op), "%s", op);
@@ -107,6 +134,7 @@ int fault_take(const char *op, const char *what)
 {
     int i;
 
+    check_op(op);
     if (standin_step) standin_step(op, what);
     if (fault_spared || (fault_domid >= 0 && standin_domid != fault_domid))
         return 0;

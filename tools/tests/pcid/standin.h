@@ -57,9 +57,9 @@ void standin_eventfd_close(int fd);
 /*
  * Faults
  *
- * An operation is named as the function is ("xs_write", "open", ...); the
- * names in use are found by looking for fault_take.  `what' is the path, the
- * device or whatever else the operation is about.
+ * An operation is named as the function is ("xs_write", "open", ...).
+ * standin-fault.c has the list; a name that is not in it ends the program.
+ * `what' is the path, the device or whatever else the operation is about.
  */
 #define FAULT_BLOCK (-1) /* sysfs, write: does not return until released */
 #define FAULT_DIE   (-2) /* sysfs, write: the process dies */

@@ -64,9 +64,9 @@ static void owner_is_not_supported(void)
 {
     start("3");
     is_int(add(), ERROR_PCI_OWNER_UNREACHABLE, "an error");
-    has_str(world_log(), "domain 3 is designated as the owner of the PCI"
-            " devices, but that is not supported on this system",
-            "it says why");
+    has_str(world_log(), "cannot reach domain 3, which is designated as"
+            " the owner of the PCI devices: libxl was built without"
+            " libxenvchan", "it says why");
     has_str(world_log(), "xl pci-owner -c", "and what to do");
     is_int(sysfs_accesses(0), 0, "no other device is taken instead");
     end();

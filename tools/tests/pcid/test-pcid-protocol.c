@@ -155,7 +155,7 @@ static void request_round_trip(libxl__gc *gc, int64_t id,
     int64_t got_id = -1;
     int rc;
 
-    ok(!strstr(text, PCID_MESSAGE_END), "%s: no end within the text", name);
+    ok(!strstr(text, LIBXL__VCHAN_END), "%s: no end within the text", name);
     ok(strlen(text) < 400, "%s: far below the limit for requests", name);
     rc = libxl__pcid_decode_request(gc, json(gc, text), &has_id, &got_id,
                                     &got, &error);
@@ -330,9 +330,9 @@ static void requests_invalid(void)
         { ARGS("ls", "[]"), "arguments", ARG, 5 },
         { ARGS("ls", "\"pci_devices\""), "arguments", ARG, 5 },
         { ARGS("ls", "{}"), "dir_id", ARG, 5 },
-        { ARGS("ls", "{\"dir_id\":1}"), "no string", ARG, 5 },
-        { ARGS("ls", "{\"dir_id\":null}"), "no string", ARG, 5 },
-        { ARGS("ls", "{\"dir_id\":[\"pci_devices\"]}"), "no string", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":1}"), "not a string", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":null}"), "not a string", ARG, 5 },
+        { ARGS("ls", "{\"dir_id\":[\"pci_devices\"]}"), "not a string", ARG, 5 },
         { ARGS("ls", "{\"dir_id\":\"\"}"), "cannot be", ARG, 5 },
         { ARGS("ls", "{\"dir_id\":\"/sys\"}"), "cannot be", ARG, 5 },
         { ARGS("ls", "{\"dir_id\":\"..\"}"), "cannot be", ARG, 5 },
@@ -346,7 +346,7 @@ static void requests_invalid(void)
         { ARGS("exists", "{\"dir_id\":\"pci_devices\"}"), "sbdf", ARG, 5 },
         { ARGS("exists", "{\"sbdf\":\"0000:00:00.0\"}"), "dir_id", ARG, 5 },
         { ARGS("exists", "{\"dir_id\":\"pci_devices\",\"sbdf\":0}"),
-          "no string", ARG, 5 },
+          "not a string", ARG, 5 },
         { ARGS("exists", "{\"dir_id\":\"pci_devices\","
                "\"sbdf\":\"0000:00:20.0\"}"), "cannot be", ARG, 5 },
         { ARGS("read_hex", "{\"sbdf\":\"0000:00:00.0\"}"), "attr_id", ARG,
@@ -360,8 +360,8 @@ static void requests_invalid(void)
           5 },
         { ARGS("reset", "{\"sbdf\":\"\"}"), "cannot be", ARG, 5 },
         { ARGS("query", "{}"), "sbdf", ARG, 5 },
-        { ARGS("assign", "{\"sbdf\":null}"), "no string", ARG, 5 },
-        { ARGS("unassign", "{\"sbdf\":{}}"), "no string", ARG, 5 },
+        { ARGS("assign", "{\"sbdf\":null}"), "not a string", ARG, 5 },
+        { ARGS("unassign", "{\"sbdf\":{}}"), "not a string", ARG, 5 },
         { ARGS("assign", "{\"sbdf\":\"0000:00:00.0\",\"driver\":\"a\"}"),
           "driver", ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\"}"), "file_id", ARG, 5 },
@@ -370,20 +370,20 @@ static void requests_invalid(void)
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
                "\"file_id\":\"driver_bind\"}"), "missing", ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
-               "\"file_id\":\"driver_bind\",\"driver\":3}"), "no string",
+               "\"file_id\":\"driver_bind\",\"driver\":3}"), "not a string",
           ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
-               "\"file_id\":\"driver_bind\",\"driver\":\"\"}"), "no name",
+               "\"file_id\":\"driver_bind\",\"driver\":\"\"}"), "not the name",
           ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
                "\"file_id\":\"driver_bind\",\"driver\":\"../e1000\"}"),
-          "no name", ARG, 5 },
+          "not the name", ARG, 5 },
         { ARGS("write", "{\"driver\":\"../e1000\","
                "\"file_id\":\"driver_bind\",\"sbdf\":\"0000:00:00.0\"}"),
-          "no name", ARG, 5 },
+          "not the name", ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
                "\"file_id\":\"driver_bind\",\"driver\":\"e1000/../..\"}"),
-          "no name", ARG, 5 },
+          "not the name", ARG, 5 },
         { ARGS("write", "{\"sbdf\":\"0000:00:00.0\","
                "\"file_id\":\"pciback_bind\",\"driver\":\"e1000\"}"),
           "driver", ARG, 5 },
@@ -395,7 +395,7 @@ static void requests_invalid(void)
         { ARGS("lend", "{\"reset\":true,\"permissive\":true}"),
           "\"sbdf\" is missing", ARG, 5 },
         { ARGS("lend", "{\"sbdf\":true" RESET PERMISSIVE "}"),
-          "\"sbdf\" is no string", ARG, 5 },
+          "\"sbdf\" is not a string", ARG, 5 },
         { ARGS("lend", "{\"sbdf\":\"../..\"" RESET PERMISSIVE "}"),
           "cannot be", ARG, 5 },
         { WITH_SBDF("lend", ""), "\"reset\" is missing", ARG, 5 },
@@ -403,29 +403,29 @@ static void requests_invalid(void)
         { WITH_SBDF("lend", RESET), "\"permissive\" is missing", ARG, 5 },
 #define BAD_BOOLEANS(cmd, key, rest) \
         { WITH_SBDF(cmd, rest ",\"" key "\":\"true\""), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":\"\""), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":1"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":0"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":null"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":[true]"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":{}"), \
-          "\"" key "\" is no boolean", ARG, 5 }, \
+          "\"" key "\" is not a boolean", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":true,\"" key "\":true"), \
-          "\"" key "\" is there twice", ARG, 5 }, \
+          "\"" key "\" is given twice", ARG, 5 }, \
         { WITH_SBDF(cmd, rest ",\"" key "\":true,\"" key "\":\"x\""), \
-          "\"" key "\" is there twice", ARG, 5 }
+          "\"" key "\" is given twice", ARG, 5 }
         BAD_BOOLEANS("lend", "reset", PERMISSIVE),
         BAD_BOOLEANS("lend", "permissive", RESET),
         BAD_BOOLEANS("lend", "interrupt_control", RESET PERMISSIVE),
         BAD_BOOLEANS("take_back", "reset", ""),
         { WITH_SBDF("lend", RESET PERMISSIVE ",\"sbdf\":\"0000:00:00.0\""),
-          "\"sbdf\" is there twice", ARG, 5 },
+          "\"sbdf\" is given twice", ARG, 5 },
         { WITH_SBDF("lend", RESET PERMISSIVE ",\"gsi\":0"),
           "unknown argument \"gsi\"", ARG, 5 },
         { WITH_SBDF("lend", RESET PERMISSIVE ",\"Reset\":true"),

@@ -407,7 +407,7 @@ static void channel_cannot_be_made(void)
         sprintf(path, BASE "/0/%d", i);
         store_put(path, PCID_XS_REQUESTED);
         world_settle();
-        has_str(store_get(path), "refused: no channel", "%s fails", ops[i]);
+        has_str(store_get(path), "refused: cannot make a channel", "%s fails", ops[i]);
         is_int(in_use(), 0, "%s: nothing is left", ops[i]);
     }
     faults_clear();
@@ -965,7 +965,7 @@ static void worker_dies(void)
            "the next works");
     fault_inject("fork", "", EAGAIN, 0, 1);
     reply = ask(&peer, CMD("reset", SBDF(NIC), "3"));
-    has_str(reply, "no process could be started", "no process to be had");
+    has_str(reply, "cannot start a process", "no process to be had");
     is_str(ask(&peer, CMD("reset", SBDF(NIC), "4")), RETURN("{}", "4"),
            "the next works");
     raw_close(&peer);
