@@ -6,8 +6,8 @@
 #
 # SR-IOV: the physical function of a card stays with its driver in the owner, and works. Its
 # virtual functions, which have neither a pin nor BARs, are made assignable, each has a guest at
-# the same time, they go when nobody has them, and come back. While a guest has one, the owner's
-# driver does not let them go. One that is taken out all the same can be used when it is back.
+# the same time, they go and come back. While one is assignable or a guest has it, the owner's
+# driver does not let them go. If the card is pulled out all the same, they can be used when it is back.
 . /lib/places.sh
 
 VF0=0000:01:10.0
@@ -56,8 +56,8 @@ ok "and the other" owner test -e "/sys/bus/pci/devices/$VF1"
 is "which have neither a pin nor BARs" \
     "$(owner sh -c 'cd "/sys/bus/pci/devices/$1" && cat vendor && tail -c +17 config | head -c 24 | tr -d "\\0" | wc -c && tail -c +62 config | head -c 1 | od -An -tu1' sh "$VF0" | tr -s '\n ' ' ')" "0x8086 0 0 "
 unlike "they are not assignable" "$(xl pci-assignable-list)" "0000:01:"
-label "$VF0"
-label "$VF1"
+ok "the one has a label, where there is a policy" label "$VF0"
+ok "and the other" label "$VF1"
 ok "the one is made assignable" xl pci-assignable-add "$VF0"
 ok "and the other" xl pci-assignable-add "$VF1"
 is "they are listed, and the physical function is not" "$(xl pci-assignable-list | sort)" "$VF0 
@@ -112,43 +112,54 @@ is "Xen has no MSI of them" "$(msis)" "$before"
 
 # --- They go, and come back ---
 
+fails "while they are assignable, the owner's driver does not take them away either" virtual 0
+is_free "they are assignable, as before" "$VF0" "$VF1"
+ok "one is given back" xl pci-assignable-remove "$VF0"
+fails "while one is assignable, they do not go" virtual 0
+ok "the other is given back" xl pci-assignable-remove "$VF1"
 ok "now they go" virtual 0
 is "none is assignable" "$(xl pci-assignable-list)" ""
 fails "what has gone is not given to a guest" xl pci-attach first "$VF0"
-like "which says so" "$output" "$VF0.*is not assignable"
+like "which says so" "$output" "is not assignable"
 fails "nor made assignable" xl pci-assignable-add "$VF0"
 like "which says so" "$output" "Couldn't lstat .*$VF0"
-ok "it can be given back" xl pci-assignable-remove "$VF0"
-like "which says that it is gone" "$output" "gone"
+fails "nor given back" xl pci-assignable-remove "$VF0"
+like "which says so" "$output" "$VF0: there is no such PCI device"
 works_in_owner "without virtual functions"
 
 ok "they come back" virtual 2
-is "pciback has the one that was not given back" "$(xl pci-assignable-list)" "$VF1 "
-label "$VF0"
-label "$VF1"
-ok "it is made assignable" xl pci-assignable-add "$VF1"
-ok "so is the one that was given back" xl pci-assignable-add "$VF0"
+is "none is assignable" "$(xl pci-assignable-list)" ""
+ok "the one has a label, where there is a policy" label "$VF0"
+ok "and the other" label "$VF1"
+ok "one is made assignable" xl pci-assignable-add "$VF1"
+ok "so is the other" xl pci-assignable-add "$VF0"
 is_free "both are assignable" "$VF0" "$VF1"
 ok "first gets the other one this time" xl pci-attach first "$VF1"
 works "back" first
 
-# --- One is taken out from under its guest ---
+# --- The card is taken out from under the guest that has a function ---
 
-ok "the owner's kernel takes it out" owner sh -c 'echo 1 >"/sys/bus/pci/devices/$1/remove"' sh "$VF1"
+ok "the card is pulled out" owner sh -c '
+    port=$(basename "$(dirname "$(readlink -f "/sys/bus/pci/devices/$1")")") && echo 1 >"/sys/bus/pci/devices/$port/remove"
+' sh "$IGB_BDF"
+is "none is assignable" "$(xl pci-assignable-list)" ""
 timed xl pci-detach first "$VF1"
-is "it can be detached" "$status" 0
+is "the guest's can be detached" "$status" 0
 like "which says that it is gone" "$output" "gone"
 within "in time (ms)" 0 "$took" 20000
-ok "so can the other be given back" xl pci-assignable-remove "$VF0"
-ok "none is left" virtual 0
-ok "they come back" virtual 2
-label "$VF0"
-label "$VF1"
+ok "the other can be given back" xl pci-assignable-remove "$VF0"
+like "which says that it is gone" "$output" "gone"
+ok "the card is plugged in" owner sh -c 'echo 1 >/sys/bus/pci/rescan'
+works_in_owner "plugged in"
+ok "it has two virtual functions again" virtual 2
+is "pciback has the one that was not given back" "$(xl pci-assignable-list)" "$VF1 "
+ok "the one has a label, where there is a policy" label "$VF0"
+ok "and the other" label "$VF1"
 ok "it is made assignable" xl pci-assignable-add "$VF1"
 ok "first is destroyed" xl destroy first
 ok "first is created with it" guest_start first "pci = [ '$VF1' ]"
 ok "and has a driver for it" guest_run first insmod /lib/modules/igbvf.ko
-works "taken out and put back" first
+works "plugged in" first
 
 # --- The end ---
 
