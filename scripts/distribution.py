@@ -73,16 +73,19 @@ def sources(kind, release):
     return lines
 
 
-def apt_config():
+def apt_config(directory=APT, lines=None):
     """A private apt configuration: the machine's own lists stay as they are,
-    and no root rights are needed.  Returns the file for apt's -c option.
+    and no root rights are needed.  Returns the file for apt's -c option.  The
+    lines are those of a sources.list; source packages', if not given.
     """
     for sub in ("lists/partial", "cache/archives/partial", "state"):
-        os.makedirs(os.path.join(APT, sub), exist_ok=True)
-    write_if_changed(os.path.join(APT, "sources.list"), "".join(
-        line + "\n" for release in RELEASES
-        for line in sources("deb-src", release)).encode())
-    conf = os.path.join(APT, "apt.conf")
+        os.makedirs(os.path.join(directory, sub), exist_ok=True)
+    if lines is None:
+        lines = [line for release in RELEASES
+                 for line in sources("deb-src", release)]
+    write_if_changed(os.path.join(directory, "sources.list"),
+                     "".join(line + "\n" for line in lines).encode())
+    conf = os.path.join(directory, "apt.conf")
     write_if_changed(conf, ("""\
 Dir::Etc::sourcelist "%(apt)s/sources.list";
 Dir::Etc::sourceparts "-";
@@ -96,7 +99,7 @@ Acquire::Retries "2";
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
 #clear DPkg::Post-Invoke;
-""" % {"apt": APT}).encode())
+""" % {"apt": directory}).encode())
     return conf
 
 

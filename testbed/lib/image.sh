@@ -8,7 +8,7 @@
 # out/perl.cpio, out/systemd.cpio   what Dom0 has in scenarios that say "# needs: perl" or
 #                "# needs: systemd": this machine's, with what is written for it
 
-modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 e1000e \
+modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 e1000e dca i2c-algo-bit igb igbvf \
 uio uio_pci_generic scsi_common scsi_mod libata libahci ahci"
 
 # build_helpers PLAIN PATCHED: the testbed's own programs, against the libraries of the

@@ -22,7 +22,7 @@ ctl() { nsenter -t "$(pidof systemd)" -p -m /usr/bin/systemctl --no-pager "$@"; 
 # state PROPERTY: its value
 state() { ctl show -p "$1" --value xlpcid 2>&1; }
 state_is() { [ "$(state ActiveState)" = "$1" ]; }
-serves() { is "$1: Dom0 is served" "$(xl pci-owner) $(xl pci-assignable-list 2>&1)" "0 Domain-0 $EDU_BDF "; }
+serves() { is "$1: Dom0 is served" "$(xl pci-owner | sed 's/ (hardware domain)$//') $(xl pci-assignable-list 2>&1)" "0 Domain-0 $EDU_BDF "; }
 
 ok "it is started at boot" wait_until 30 state_is active
 ok "it serves" xl pci-assignable-add "$EDU_BDF"

@@ -9,4 +9,5 @@ export TESTDEV_BDF=0000:00:07.0 # memory and port BARs, no interrupt
 export NVME_BDF=0000:00:08.0    # MSI-X
 export E1000E_BDF=0000:01:00.0 # network, with MSI-X, behind a root port
 export BRIDGED_BDF=0000:02:01.0 # another e1000, behind a conventional bridge
+export IGB_BDF=0000:01:00.0    # network, with SR-IOV, in a machine that has not these two
 export ABSENT_BDF=0000:00:1e.7  # no such device

@@ -83,7 +83,7 @@ elif [ "$TOPOLOGY" = hwdom ]; then
     hwdom_start || die "no hardware domain"
     uptime_is "the hardware domain is up"
 else
-    load e1000 e1000e xen-pciback
+    load_drivers
 fi
 if [ "$TOPOLOGY" = loopback ] && [ "$DAEMON" != no ]; then
     mkdir -p /etc/default

@@ -348,6 +348,10 @@ _hidden int libxl__pci_owner_designate(libxl__gc *gc, libxl_domid domid,
 /* Withdraws the designation if it is that of this domain. */
 _hidden int libxl__pci_owner_withdraw(libxl__gc *gc, libxl_domid domid);
 
+/* The hardware domain; *domid_r: INVALID_DOMID if Xen does not tell */
+_hidden int libxl__hardware_domain_get(libxl__gc *gc,
+                                       libxl_domid *domid_r);
+
 #endif /* LIBXL_HOSTPCI_H */
 
 /*

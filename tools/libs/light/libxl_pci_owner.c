@@ -58,6 +58,20 @@ static void mention_own_devices(libxl__gc *gc, libxl_domid owner)
             " giving a guest access to them", owner, reply.num_sbdfs, owner);
 }
 
+/* Says so if Xen has given the hardware to another domain than the owner. */
+static void mention_hardware_domain(libxl__gc *gc, libxl_domid owner)
+{
+    libxl_domid hardware;
+
+    if (libxl__hardware_domain_get(gc, &hardware) ||
+        hardware == INVALID_DOMID || hardware == owner)
+        return;
+
+    LOG(WARN, "domain %u is now the owner of the PCI devices, but domain %u"
+        " is Xen's hardware domain: if that one drives the PCI devices, run"
+        " xl pci-owner %u", owner, hardware, hardware);
+}
+
 int libxl__pci_owner_get(libxl__gc *gc, libxl_domid *owner_r)
 {
     int rc;
@@ -120,6 +134,7 @@ int libxl__pci_owner_designate(libxl__gc *gc, libxl_domid domid,
     }
     LOG(DEBUG, "domain %u is now the owner of the PCI devices", domid);
     if (domid != self) mention_own_devices(gc, domid);
+    mention_hardware_domain(gc, domid);
 
  out:
     libxl__xs_transaction_abort(gc, &t);
@@ -166,6 +181,25 @@ int libxl_pci_owner_get(libxl_ctx *ctx, libxl_domid *owner_r)
 
     rc = libxl__pci_owner_get(gc, owner_r);
 
+    GC_FREE;
+    return rc;
+}
+
+int libxl_hardware_domain_get(libxl_ctx *ctx, libxl_domid *domid_r,
+                              bool *self_r)
+{
+    GC_INIT(ctx);
+    uint32_t self;
+    int rc;
+
+    *self_r = false;
+    rc = libxl__hardware_domain_get(gc, domid_r);
+    if (rc || *domid_r == INVALID_DOMID) goto out;
+
+    rc = libxl__get_domid(gc, &self);
+    if (!rc) *self_r = *domid_r == self;
+
+ out:
     GC_FREE;
     return rc;
 }

@@ -10,6 +10,9 @@ LIGHT_OBJS := libxl_vchan.o libxl_pcid.o libxl_pcid_client.o
 LIGHT_OBJS += libxl_pci_linux.o libxl_pci_owner.o libxl_pci_access.o
 LIGHT_OBJS += libxl_hostpci.o libxl_pci_record.o libxl_pci_backend.o
 LIGHT_OBJS += libxl_pci_assignable.o libxl_hwdom.o
+# Xen tells the roles of domains from 4.21 on.
+ROLES := $(if $(filter manage,$(USELIBS_light)),roles)
+LIGHT_OBJS += libxl_$(or $(ROLES),noroles).o
 # What these depend on most, to be watched by the sanitizers too
 BASE_OBJS := libxl_event.o libxl_fork.o libxl_json.o libxl_xshelp.o
 BASE_OBJS += libxl_internal.o flexarray.o
@@ -19,6 +22,7 @@ VCHAN_OBJS := vchan-init.o vchan-io.o
 HARNESS_OBJS := tap.o harness.o standin-fault.o standin-evtchn.o
 HARNESS_OBJS += standin-xenstore.o standin-xc.o standin-sysfs.o
 HARNESS_OBJS += standin-pciback.o standin-arch.o standin-dm.o
+HARNESS_OBJS += $(ROLES:%=standin-%.o)
 
 # What the stand-ins take the place of where a definition does not do
 WRAP := open open64 fopen fopen64 lstat lstat64 access readlink mkdir
@@ -35,7 +39,7 @@ CFLAGS += -include $(XEN_ROOT)/tools/config.h
 CFLAGS += $(CFLAGS_libxenlight) $(CFLAGS_libxenvchan)
 CFLAGS += $(CFLAGS_libxenctrl) $(CFLAGS_libxenguest) $(CFLAGS_libxenstore)
 CFLAGS += $(CFLAGS_libxenhypfs) $(CFLAGS_libxenevtchn)
-CFLAGS += $(CFLAGS_libxengnttab)
+CFLAGS += $(CFLAGS_libxengnttab) $(CFLAGS_libxenmanage)
 CFLAGS += $(CFLAGS_libxentoollog) $(CFLAGS_libxentoolcore)
 CFLAGS += $(PTHREAD_CFLAGS)
 
@@ -51,7 +55,7 @@ LDFLAGS += $(foreach d,$(LIBS_DIRS),-Wl,-rpath,$(abspath $(d)))
 LDLIBS += $(LIGHT)/libxenlight.a
 LDLIBS += $(LDLIBS_libxenguest) $(LDLIBS_libxenctrl) $(LDLIBS_libxenstore)
 LDLIBS += $(LDLIBS_libxenhypfs) $(LDLIBS_libxenevtchn)
-LDLIBS += $(LDLIBS_libxengnttab)
+LDLIBS += $(LDLIBS_libxengnttab) $(LDLIBS_libxenmanage)
 LDLIBS += $(LDLIBS_libxentoollog) $(LDLIBS_libxentoolcore)
 LDLIBS += $(UTIL_LIBS) $(PTHREAD_LIBS) -luuid -lrt
 # Where there is no choice of the JSON library, it is yajl.

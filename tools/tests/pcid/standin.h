@@ -9,6 +9,7 @@
  *   standin-arch.c       what of libxl depends on the architecture
  *   standin-xc.c         the few functions of libxenctrl that are needed,
  *                        with what Xen keeps of domains and devices
+ *   standin-roles.c      libxenmanage, where Xen has it
  *   standin-sysfs.c      files of the PCI bus and of pciback, and those that
  *                        libxl has of its own, in a directory of our own
  *   standin-pciback.c    what Linux does about the devices of guests: pciback
@@ -151,6 +152,9 @@ void xc_strict(int hardware_domain);
 void xc_add_domain(int domid, uint32_t flags);
 void xc_set_flags(int domid, uint32_t flags);
 void xc_remove_domain(int domid);
+/* Whom Xen has given the hardware; -1: it does not tell.  From Xen 4.21 on. */
+extern int xc_hardware_domain;
+extern int xenmanage_handles;
 /* The device has gone from the machine. */
 void xc_forget_device(const char *sbdf);
 /* Whom a device is assigned to */

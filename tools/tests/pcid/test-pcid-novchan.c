@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
  * Where libxenvchan does not exist: this program is linked with
- * libxl_novchan.c in place of libxl_vchan.c.
+ * libxl_novchan.c in place of libxl_vchan.c.  And with libxl_noroles.c, for
+ * a Xen that does not tell the roles of domains.
  */
 
 #include "libxl_osdeps.h" /* must come before any other headers */
@@ -80,8 +81,21 @@ static void own_devices(void)
     end();
 }
 
+static void roles_are_not_told(void)
+{
+    libxl_domid domid = 0;
+    bool here = true;
+
+    start(NULL);
+    is_int(libxl_hardware_domain_get(ctx, &domid, &here), 0, "no error");
+    ok(!here, "this is not the hardware domain");
+    ok(domid == INVALID_DOMID, "no hardware domain is told");
+    end();
+}
+
 int main(void)
 {
+    roles_are_not_told();
     server_is_not_supported();
     owner_is_not_supported();
     own_devices();
