@@ -67,6 +67,8 @@ compile_bench() {
     for lib in xenguest xenctrl xenstore xenhypfs xenevtchn xengnttab xenvchan xentoollog xentoolcore; do
         libraries="$libraries -l$lib"
     done
+    # From Xen 4.21 on
+    [ ! -d "$1/libs/manage" ] || libraries="$libraries -lxenmanage"
     # It was built with those of these that there are, and needs at most them.
     for lib in yajl json-c libnl-3.0 libnl-route-3.0; do
         ! pkg-config --exists "$lib" || found="$found $lib"

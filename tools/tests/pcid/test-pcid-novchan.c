@@ -84,11 +84,11 @@ static void own_devices(void)
 static void roles_are_not_told(void)
 {
     libxl_domid domid = 0;
-    bool here = true;
+    bool self = true;
 
     start(NULL);
-    is_int(libxl_hardware_domain_get(ctx, &domid, &here), 0, "no error");
-    ok(!here, "this is not the hardware domain");
+    is_int(libxl_hardware_domain_get(ctx, &domid, &self), 0, "no error");
+    ok(!self, "this is not the hardware domain");
     ok(domid == INVALID_DOMID, "no hardware domain is told");
     end();
 }

@@ -9,7 +9,7 @@
 #include "harness.h"
 
 static libxl_ctx *ctx;
-static bool here;
+static bool self;
 
 /* Called by a domain; of 3 and 4, the other two, one may have the hardware. */
 static void start(int domid, int hardware)
@@ -38,7 +38,7 @@ static libxl_domid hardware_domain(int *rc_r)
     libxl_domid domid = 99;
 
     world_call(ctx);
-    *rc_r = libxl_hardware_domain_get(ctx, &domid, &here);
+    *rc_r = libxl_hardware_domain_get(ctx, &domid, &self);
     world_return();
     return domid;
 }
@@ -61,12 +61,12 @@ static void who_it_is(void)
     start(0, 3);
     is_int(hardware_domain(&rc), 3, "the hardware domain");
     is_int(rc, 0, "is told");
-    ok(!here, "is not this one");
+    ok(!self, "is not this one");
     fault_inject("xenmanage_get_domain_info", "", ESRCH, 0, 1);
     is_int(hardware_domain(&rc), 3, "also if another has just ended");
     xc_hardware_domain = 0;
     is_int(hardware_domain(&rc), 0, "it is dom0");
-    ok(here, "which is this one");
+    ok(self, "which is this one");
     end();
 }
 
