@@ -362,7 +362,7 @@ prod-ahead list 1 $no_sign
 list-100000 list 1 message too long|$no_sign
 remove-always list 1 did not answer within"
 
-invalid='sent an unknown message'
+invalid='sent an invalid message'
 place='sent an unexpected message'
 no_message='sent an invalid message:'
 bad_greeting='sent an invalid greeting'

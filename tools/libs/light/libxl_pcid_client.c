@@ -438,7 +438,7 @@ static int client_message(libxl__egc *egc, libxl__vchan *vc,
 
     LOG(ERROR, "xl pcid in domain %u sent an %s message",
         client->owner,
-        kind == LIBXL__PCID_INVALID ? "unknown" : "unexpected");
+        kind == LIBXL__PCID_INVALID ? "invalid" : "unexpected");
     return ERROR_INVAL;
 }
 

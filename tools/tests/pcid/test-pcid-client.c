@@ -588,7 +588,7 @@ static void server_wipes_the_question(void)
     store_rm("/local/domain/3/data/pcid");
     world_settle();
     is_int(many_rc[0], ERROR_PCI_OWNER_UNREACHABLE, "nobody to be asked");
-    has_str(world_log(), "domain 3 is designated", "says so");
+    has_str(world_log(), "domain 3, which is designated", "says so");
     libxl_device_pci_assignable_list_free(pcis, num);
     world_stop(server.ctx, false);
     end();
@@ -602,7 +602,7 @@ static void not_running(void)
     list_count(&rc);
     is_int(rc, ERROR_PCI_OWNER_UNREACHABLE, "an error");
     is_int(elapsed, 0, "at once");
-    has_str(world_log(), "domain 3 is designated", "it names the domain");
+    has_str(world_log(), "domain 3, which is designated", "it names the domain");
     has_str(world_log(), "start it, or correct the designation",
             "and what to do");
     is_int(sysfs_accesses(0), 0, "no other device is looked at instead");
@@ -622,7 +622,7 @@ static void not_running_in_domain_0(void)
     store_put(PCID_XS_OWNER, "0");
     list_count(&rc);
     is_int(rc, ERROR_PCI_OWNER_UNREACHABLE, "an error");
-    has_str(world_log(), "domain 0 is designated", "it names the domain");
+    has_str(world_log(), "domain 0, which is designated", "it names the domain");
     is_int(sysfs_accesses(0), 0, "our own devices are not looked at");
     end();
 }
@@ -758,7 +758,7 @@ static void stopped_while_connected(void)
     list_count(&rc);
     is_int(rc, ERROR_PCI_OWNER_UNREACHABLE, "list");
     ok(elapsed <= 10000, "within 10 s: %d ms", (int)elapsed);
-    has_str(world_log(), "xl pcid in domain 3 has given no sign of",
+    has_str(world_log(), "xl pcid in domain 3 has sent nothing for",
             "says which");
     list_count(&rc);
     is_int(rc, ERROR_PCI_OWNER_UNREACHABLE, "again");
@@ -1084,17 +1084,17 @@ static void greetings(void)
         { VERSION("-1", "0"), "invalid greeting" },
         { VERSION("\"1\"", "0"), "invalid greeting" },
         { VERSION("4294967297", "0"), "invalid greeting" },
-        { VERSION("1", "0") VERSION("1", "0"), "out of place" },
+        { VERSION("1", "0") VERSION("1", "0"), "unexpected message" },
         { VERSION("1", "99"), NULL, true },
         { "{\"pcid\":{}}\r\n", "invalid greeting" },
-        { "{\"return\":[],\"id\":0}\r\n", "out of place" },
+        { "{\"return\":[],\"id\":0}\r\n", "unexpected message" },
         { "{\"error\":{\"class\":\"x\",\"desc\":\"y\"}}\r\n",
-          "out of place" },
-        { "{\"progress\":{},\"id\":0}\r\n", "out of place" },
+          "unexpected message" },
+        { "{\"progress\":{},\"id\":0}\r\n", "unexpected message" },
         { "{}\r\n", "invalid" },
-        { "\r\n", "no message" },
-        { "rubbish\r\n", "no message" },
-        { "[]\r\n", "no message" },
+        { "\r\n", "invalid message: " },
+        { "rubbish\r\n", "invalid message: " },
+        { "[]\r\n", "invalid message: " },
         { "{\"a\":[[[[[[[[[1]]]]]]]]]}\r\n", "nested too deep" },
     };
 #undef VERSION
@@ -1145,10 +1145,10 @@ static void replies(void)
         { "half a reply", "{\"return\":[", "has sent nothing for" },
         { "no end", "{\"return\":[],\"id\":%}", "has sent nothing for" },
         { "half an end", "{\"return\":[],\"id\":%}\r", "has sent nothing for" },
-        { "not JSON", "{\"return\":[],\"id\":%\r\n", "no message" },
-        { "rubbish", "\xff\xfe\x01rubbish\r\n", "no message" },
-        { "an array", "[]\r\n", "no message" },
-        { "two in one", "{\"return\":[],\"id\":%}{}\r\n", "no message" },
+        { "not JSON", "{\"return\":[],\"id\":%\r\n", "invalid message: " },
+        { "rubbish", "\xff\xfe\x01rubbish\r\n", "invalid message: " },
+        { "an array", "[]\r\n", "invalid message: " },
+        { "two in one", "{\"return\":[],\"id\":%}{}\r\n", "invalid message: " },
         { "nested too deep", "{\"return\":[[[[[[[[[]]]]]]]]],\"id\":%}\r\n",
           "nested too deep" },
         { "nothing in it", "{}\r\n", "invalid" },
@@ -1158,13 +1158,13 @@ static void replies(void)
         { "id as a float", "{\"return\":[],\"id\":%.0}\r\n", "invalid" },
         { "id twice", "{\"return\":[],\"id\":%,\"id\":%}\r\n", "invalid" },
         { "an id not yet used", "{\"return\":[],\"id\":1%}\r\n",
-          "out of place" },
+          "unexpected message" },
         { "a huge id", "{\"return\":[],\"id\":9223372036854775807}\r\n",
-          "out of place" },
+          "unexpected message" },
         { "progress of an id not yet used",
-          "{\"progress\":{},\"id\":1%}\r\n", "out of place" },
+          "{\"progress\":{},\"id\":1%}\r\n", "unexpected message" },
         { "a greeting", "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
-          "\"features\":[]}}\r\n", "out of place" },
+          "\"features\":[]}}\r\n", "unexpected message" },
         { "a request",
           "{\"execute\":\"ls\",\"id\":%,\"arguments\":{}}\r\n", "invalid" },
         { "return and error", "{\"return\":[],\"error\":{},\"id\":%}\r\n",
@@ -1490,7 +1490,7 @@ static void designation_changes(void)
     store_put(PCID_XS_OWNER, "5");
     list_count(&rc);
     is_int(rc, ERROR_PCI_OWNER_UNREACHABLE, "the second has no server");
-    has_str(world_log(), "domain 5 is designated", "says so");
+    has_str(world_log(), "domain 5, which is designated", "says so");
     store_rm(PCID_XS_OWNER);
     is_int(list_count(&rc), 1, "none");
     ok(sysfs_accesses(0) > 0, "the devices are ours");
