@@ -602,7 +602,8 @@ static void not_running(void)
     list_count(&rc);
     is_int(rc, ERROR_PCI_OWNER_UNREACHABLE, "an error");
     is_int(elapsed, 0, "at once");
-    has_str(world_log(), "domain 3, which is designated", "it names the domain");
+    has_str(world_log(), "domain 3, which is designated",
+            "it names the domain");
     has_str(world_log(), "start it, or correct the designation",
             "and what to do");
     is_int(sysfs_accesses(0), 0, "no other device is looked at instead");
@@ -622,7 +623,8 @@ static void not_running_in_domain_0(void)
     store_put(PCID_XS_OWNER, "0");
     list_count(&rc);
     is_int(rc, ERROR_PCI_OWNER_UNREACHABLE, "an error");
-    has_str(world_log(), "domain 0, which is designated", "it names the domain");
+    has_str(world_log(), "domain 0, which is designated",
+            "it names the domain");
     is_int(sysfs_accesses(0), 0, "our own devices are not looked at");
     end();
 }

@@ -407,7 +407,8 @@ static void channel_cannot_be_made(void)
         sprintf(path, BASE "/0/%d", i);
         store_put(path, PCID_XS_REQUESTED);
         world_settle();
-        has_str(store_get(path), "refused: cannot make a channel", "%s fails", ops[i]);
+        has_str(store_get(path), "refused: cannot make a channel",
+                "%s fails", ops[i]);
         is_int(in_use(), 0, "%s: nothing is left", ops[i]);
     }
     faults_clear();
