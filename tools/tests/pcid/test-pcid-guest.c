@@ -556,6 +556,7 @@ static void stubdom_interrupts(void)
     is_int(now(do_attach, g1_dev1), 0, "%s: attach, an older kernel", T);
     has_str(world_log(), "the guest cannot enable MSI", "%s: it says so", T);
     is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_free_of_stubdom(DEV1, "detached");
 
     sysfs_put(file, "");
     sysfs_writes();
@@ -568,6 +569,7 @@ static void stubdom_interrupts(void)
        "%s: that includes it", T);
     ok(!strstr(world_log(), "MSI"), "%s: nothing is missing", T);
     is_int(now(do_detach, g1_dev1), 0, "%s: detach", T);
+    is_free(DEV1, "detached");
     sysfs_writes();
     is_int(now(do_attach, g2_dev1), 0, "%s: attach to a PV guest", T);
     ok(!strstr(sysfs_writes(), "allow_interrupt_control"),
