@@ -50,6 +50,8 @@ help:
 	@echo 'make clean         remove builds; make distclean: all that was fetched, too'
 	@echo
 	@echo 'BASE=4.17 takes that series of Xen; XEN_TREE=path a tree of your own.'
+	@echo 'ARCH=arm64 with build, demo, shell, scenario, check: an emulated machine for'
+	@echo 'Arm64; it takes Xen 4.21 or later (XEN_TREE=path).'
 
 deps:
 	@$(RUN) scripts/deps

@@ -231,6 +231,8 @@ class Builder:
     only what a patch changes is compiled again.
     """
 
+    configure_command = CONFIGURE
+
     def __init__(self, compiler, tree, unoptimised=False):
         self.compiler, self.jobs = compiler, os.cpu_count() or 1
         self.options = MAKE_OPTIONS[compiler]
@@ -306,7 +308,7 @@ class Builder:
                     return True
         except FileNotFoundError:
             pass
-        if not self.command(log, CONFIGURE):
+        if not self.command(log, self.configure_command):
             return False
         write_if_changed(note, have.encode())
         return True
@@ -482,6 +484,10 @@ def unit(tree, compilers, quick, one=None):
             # What sanitizers do not see: values that nobody has set.
             run_unit_tests(tap, "valgrind", builder, "clean SANITIZE=n",
                            "valgrind SANITIZE=n", "clean")
+            # As on Arm
+            run_unit_tests(tap, "unsigned-char", builder, "clean SANITIZE=n",
+                           "check SANITIZE=n EXTRA_CFLAGS_XEN_TOOLS="
+                           "-funsigned-char", "clean")
             run_unit_tests(tap, "lines", builder, "clean SANITIZE=n",
                            "coverage SANITIZE=n COVERAGE=y", "clean")
     print("1..%d" % tap.count)

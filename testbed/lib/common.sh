@@ -5,7 +5,13 @@
 
 testbed=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 top=$(dirname "$testbed")
-build=$(realpath -m "${TESTBED_BUILD:-$top/.build}")
+trees=$(realpath -m "${TESTBED_BUILD:-$top/.build}")
+arch=${ARCH:-x86_64}      # of the emulated machine
+case $arch in
+    x86_64) build=$trees ;;
+    arm64) build=$trees/testbed-arm64 ;;
+    *) echo "testbed: ARCH=$arch: there are x86_64 and arm64" >&2; exit 2 ;;
+esac
 logs=$build/log
 out=$build/boot           # what the emulator is given: xen, vmlinux, *.cpio
 snapshots=$build/snapshots

@@ -45,7 +45,12 @@ compile_helpers() {
         gcc $flags -o "$to/remote" "$testbed/src/remote.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/ask" "$testbed/src/ask.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/vchan-pipe" "$testbed/src/vchan-pipe.c" $links -lxenvchan &&
-        gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl &&
+        case $arch in
+            x86_64) gcc $flags -o "$to/lend-ports" "$testbed/src/lend-ports.c" $links -lxenctrl ;;
+            arm64) gcc $flags -o "$to/host-port" "$testbed/src/host-port.c" &&
+                gcc $flags -o "$to/on-terminal" "$testbed/src/on-terminal.c" -lutil &&
+                gcc $flags -o "$to/hold-port" "$testbed/src/hold-port.c" $links -lxenevtchn ;;
+        esac &&
         gcc $flags -o "$to/xen-says" "$testbed/src/xen-says.c" $links -lxenctrl &&
         gcc $flags -o "$to/renew" "$testbed/src/renew.c" &&
         gcc $flags -o "$to/hostile" "$testbed"/src/hostile*.c $links -lxenvchan -lxenevtchn -lxengnttab -lxenstore &&
@@ -69,6 +74,7 @@ compile_bench() {
     done
     # From Xen 4.21 on
     [ ! -d "$1/libs/manage" ] || libraries="$libraries -lxenmanage"
+    [ "$arch" != arm64 ] || libraries="$libraries -lfdt"
     # It was built with those of these that there are, and needs at most them.
     for lib in yajl json-c libnl-3.0 libnl-route-3.0; do
         ! pkg-config --exists "$lib" || found="$found $lib"
@@ -81,7 +87,10 @@ compile_bench() {
 
 find_kernel() {
     local dir
-    dir=$("$top/scripts/guest-kernel") || die "no kernel to boot"
+    case $arch in
+        x86_64) dir=$("$top/scripts/guest-kernel") ;;
+        arm64) dir=$("$top/scripts/arm64-files" kernel) ;;
+    esac || die "no kernel to boot"
     kernel=$(find "$dir/boot" -name 'vmlinuz-*' | sort -V | tail -n 1)
     kernel_modules=$dir/lib/modules/${kernel##*/vmlinuz-}
     [ -d "$kernel_modules" ] || die "no modules for $kernel"
@@ -91,6 +100,11 @@ find_kernel() {
 # trixie on.
 extract_vmlinux() {
     local setup offset length start unpack
+    if [ "$arch" = arm64 ]; then
+        # An Image, which may be compressed as a whole.
+        gzip -dc "$1" 2>/dev/null || cat "$1"
+        return
+    fi
     setup=$(od -An -tu1 -j $((0x1f1)) -N1 "$1")
     offset=$(od -An -tu4 -j $((0x248)) -N4 "$1")
     length=$(od -An -tu4 -j $((0x24c)) -N4 "$1")
@@ -132,9 +146,9 @@ make_image() {
     echo 'root:x:0:' >"$root/etc/group"
     xen_version "$build/xen-plain" >"$root/etc/xen-version"
 
-    add_binaries "$root" /bin/busybox /usr/bin/strace /usr/bin/timeout
+    add_binaries "$root" "$sysroot/bin/busybox" "$sysroot/usr/bin/strace" "$sysroot/usr/bin/timeout"
     local applet
-    for applet in $("$root/bin/busybox" --list); do
+    for applet in $($run_foreign "$root/bin/busybox" --list); do
         [ -e "$root/bin/$applet" ] || ln -s busybox "$root/bin/$applet"
     done
 
@@ -148,9 +162,14 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,ask,vchan-pipe,lend-ports,xen-says,renew,edu,threads,load,hostile,bench}
+        "$build"/helpers/{agent,remote,ask,vchan-pipe,xen-says,renew,edu,threads,load,hostile,bench}
+    case $arch in
+        x86_64) add_binaries "$root" "$build/helpers/lend-ports" ;;
+        # init-dom0less sets up the domains that Xen has built.
+        arm64) add_binaries "$root" "$build"/helpers/{host-port,hold-port,on-terminal} "$build/xen-plain/tools/helpers/init-dom0less" ;;
+    esac
     # Loaded by glibc itself when a thread is cancelled, so ldd does not name it.
-    cp -L /lib/x86_64-linux-gnu/libgcc_s.so.1 "$root/lib/x86_64-linux-gnu/"
+    cp -L "$sysroot/lib/$triplet/libgcc_s.so.1" "$root/lib/$triplet/"
 
     add_libraries "$build/xen-plain" "$root/opt/plain/lib"
     add_libraries "$build/xen-patched" "$root/usr/lib"
@@ -173,6 +192,7 @@ make_image() {
 
     local module
     for module in $modules; do
+        case " $modules_not " in *" $module "*) continue ;; esac
         find "$kernel_modules" \( -name "$module.ko" -o -name "$module.ko.xz" \) -exec cp -t "$root/lib/modules/" {} +
         # Debian has them compressed from trixie on.
         [ ! -e "$root/lib/modules/$module.ko.xz" ] || xz -d "$root/lib/modules/$module.ko.xz"
@@ -189,7 +209,7 @@ make_image() {
     archive "$domu" "$out/domu.cpio"
     rm -rf "$domu"
     add_perl "$root"
-    make_systemd "$build/image-systemd"
+    make_systemd "$build/image-systemd"     # empty for Arm64
     archive "$build/image-systemd" "$out/systemd.cpio"
     rm -rf "$build/image-systemd"
 }
@@ -200,10 +220,14 @@ add_perl() {
     local root=$build/image-perl module file
     rm -rf "$root"
     mkdir -p "$root"/{bin,usr/bin,etc/perl}
-    add_binaries "$root" /usr/bin/perl
+    add_binaries "$root" "$sysroot/usr/bin/perl"
     ln -s /bin/perl "$root/usr/bin/perl"
     for module in strict warnings warnings/register constant; do
-        file=$(perl -e 'require "$ARGV[0].pm"; print $INC{"$ARGV[0].pm"}' "$module") || return
+        if [ -n "$sysroot" ]; then
+            file=$sysroot/usr/lib/$triplet/perl-base/$module.pm
+        else
+            file=$(perl -e 'require "$ARGV[0].pm"; print $INC{"$ARGV[0].pm"}' "$module") || return
+        fi
         mkdir -p "$root/etc/perl/$(dirname "$module")"
         cp "$file" "$root/etc/perl/$module.pm"
     done
@@ -222,7 +246,7 @@ make_systemd() {
     local tools=$build/xen-patched/tools unit=xlpcid.service units=/usr/lib/systemd/system
     rm -rf "$1"
     mkdir -p "$1"
-    [ -x /usr/lib/systemd/systemd ] && [ -e "$tools/hotplug/Linux/systemd/$unit.in" ] || return 0
+    [ -z "$sysroot" ] && [ -x /usr/lib/systemd/systemd ] && [ -e "$tools/hotplug/Linux/systemd/$unit.in" ] || return 0
     local file files=(/usr/lib/systemd/systemd /usr/bin/systemctl) name
     # Newer ones have it.
     [ ! -e /usr/lib/systemd/systemd-executor ] || files+=(/usr/lib/systemd/systemd-executor)
@@ -276,21 +300,20 @@ add_libraries() {
     done
 }
 
-# What ldd names, except what is in no system directory or comes from Xen.
+# What it needs, except what is in no system directory or comes from Xen.
 distribution_libraries() {
-    local lib
-    for lib in $(ldd "$1" | sed -nE 's/.*=> (\/[^ ]*) .*/\1/p; s/^\s*(\/[^ ]*) .*/\1/p'); do
+    local lib to
+    for lib in $(needed_libraries "$1"); do
         case $lib in
             */libxen*|*/libxl*) continue ;;
         esac
-        lib=/lib/${lib#*/lib}
-        lib=${lib/#\/lib\/64/\/lib64}
-        [ -e "$2$lib" ] || { mkdir -p "$2$(dirname "$lib")" && cp -L "$lib" "$2$lib"; }
+        to=$(in_the_image "$lib")
+        [ -e "$2$to" ] || { mkdir -p "$2$(dirname "$to")" && cp -L "$lib" "$2$to"; }
     done
 }
 
 strip_all() {
-    find "$1" -type f \( -name '*.so*' -o -path '*/bin/*' \) ! -name busybox -exec strip -s {} + 2>/dev/null || true
+    find "$1" -type f \( -name '*.so*' -o -path '*/bin/*' \) ! -name busybox -exec "${cross}strip" -s {} + 2>/dev/null || true
     # Also removes the signatures, which nobody checks but all would hash.
-    [ ! -d "$1/lib/modules" ] || find "$1/lib/modules" -name '*.ko' -exec strip -g {} +
+    [ ! -d "$1/lib/modules" ] || find "$1/lib/modules" -name '*.ko' -exec "${cross}strip" -g {} +
 }

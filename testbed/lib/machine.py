@@ -14,6 +14,7 @@ usage: machine.py OPTION... -- EMULATOR ARGUMENT...
   --name NAME       topology, for the names of the snapshots
   --limit SECONDS   time limit, in real time
   --follow          show the console on stderr
+  --semihosting     Dom0 has no serial port: see the class Files
   --terminal        pass on what is typed; Ctrl-A x ends the machine
 
 Dom0 speaks through the second serial port.  It says "ready" and waits; that is
@@ -166,6 +167,42 @@ def remove(path):
 
 # --- The machine --------------------------------------------------------------
 
+class Files:
+    """In place of a serial port: files that Dom0 has the emulator open, read and
+    write (src/host-port.c).  What it says goes through a pipe, what it is told is
+    added to a file.
+    """
+
+    def __init__(self, directory):
+        self.path = os.path.join(directory, "input")
+        with open(self.path, "wb"):
+            pass
+        self.reader, self.writer = os.pipe()
+        output = os.path.join(directory, "output")
+        remove(output)
+        # The emulator has it under the same number.
+        os.symlink("/proc/self/fd/%d" % self.writer, output)
+
+    def fileno(self):
+        return self.reader
+
+    def recv(self, size):
+        return os.read(self.reader, size)
+
+    def sendall(self, data):
+        with open(self.path, "ab") as file:
+            file.write(data)
+
+    def started(self):
+        """The emulator has it: its end is the end of the pipe."""
+        os.close(self.writer)
+
+    def close(self):
+        if self.reader is not None:
+            os.close(self.reader)
+        self.reader = None
+
+
 def without(command, *options):
     """The command without these options and their values."""
     left = [word for before, word in zip([""] + command, command)
@@ -179,8 +216,6 @@ class Machine:
     def __init__(self, args, end, incoming=None):
         self.args, self.end = args, end
         self.seen = b""
-        ours, its = socket.socketpair()
-        self.port = ours
         for name in "monitor", "console":
             remove(os.path.join(args.work, name))
         self.monitor_path = os.path.join(args.work, "monitor")
@@ -189,9 +224,17 @@ class Machine:
                         "logfile=%s,logappend=on" % args.console,
             "-chardev", "socket,id=monitor,path=monitor,server=on,wait=off",
             "-mon", "chardev=monitor,mode=control",
-            "-chardev", "socket,id=output,fd=%d" % its.fileno(),
-            "-serial", "chardev:console", "-serial", "chardev:output"]
-        fds = [its.fileno()]
+            "-serial", "chardev:console"]
+        if args.semihosting:
+            self.port = Files(args.work)
+            fds = [self.port.writer]
+            started = self.port.started
+        else:
+            self.port, its = socket.socketpair()
+            fds = [its.fileno()]
+            started = its.close
+            command += ["-chardev", "socket,id=output,fd=%d" % its.fileno(),
+                        "-serial", "chardev:output"]
         if incoming:
             # All memory comes with the snapshot: there is nothing to load.
             command = without(command, "-kernel", "-append", "-initrd")
@@ -202,7 +245,7 @@ class Machine:
         # directory, because the path of a socket must be short.
         self.process = subprocess.Popen(command, cwd=args.work, stdin=subprocess.DEVNULL,
                                         stdout=sys.stderr, pass_fds=fds)
-        its.close()
+        started()
         if incoming:
             os.close(snapshot)
         self.monitor = self.connection = None
@@ -643,6 +686,7 @@ def arguments():
     parser.add_argument("--initrd", action="append", default=[])
     parser.add_argument("--limit", type=float, default=10 ** 9)
     parser.add_argument("--follow", action="store_true")
+    parser.add_argument("--semihosting", action="store_true")
     parser.add_argument("--terminal", action="store_true")
     parser.add_argument("emulator", nargs="+")
     return parser.parse_args()

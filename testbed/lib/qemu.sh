@@ -97,11 +97,15 @@ choose_topology() {
         direct | loopback | hwdom) ;;
         *) die "no topology '$topology': direct, loopback or hwdom" ;;
     esac
+    choose_variant
+    [ -e "$out/base.cpio" ] || die "nothing to boot: run testbed/build first"
+}
+
+choose_variant() {
     case $topology+$variant in
         *+ | hwdom+flask) ;;
         *) die "no variant '$variant' of '$topology': there is hwdom+flask" ;;
     esac
-    [ -e "$out/base.cpio" ] || die "nothing to boot: run testbed/build first"
 }
 
 # boot_arguments; the initramfs is "initrd" in the emulator's directory. $policy, if set, is
@@ -147,3 +151,9 @@ machine_arguments() {
         --name "$topology${variant:++$variant}" --initrd "$out/base.cpio" --initrd "$out/domu.cpio")
     [ -z "$snapshots" ] || machine+=(--snapshots "$snapshots")
 }
+
+# finish_arguments: when all other arguments are there.
+finish_arguments() { :; }
+
+# shellcheck source=arm64.sh
+[ "$arch" = x86_64 ] || . "$testbed/lib/$arch.sh"

@@ -6,7 +6,7 @@
 find_sources() {
     plain=${XEN_PLAIN:-}
     [ -n "$plain" ] || plain=$("$top/scripts/xen-source") || die "no Xen source"
-    patched=${XEN_PATCHED:-$build/tree}
+    patched=${XEN_PATCHED:-$trees/tree}
     if [ ! -d "$patched" ]; then
         [ -z "${XEN_PATCHED:-}" ] || die "XEN_PATCHED=$patched: no such directory"
         die "there is no patched tree yet, $patched: make tree"
@@ -19,6 +19,12 @@ find_sources() {
     # Tools of another version do not work with this one's hypervisor.
     [ "$(xen_version "$plain")" = "$(xen_version "$patched")" ] ||
         die "the base $plain is Xen $(xen_version "$plain"), the patched tree $patched is Xen $(xen_version "$patched")"
+
+    case $arch:$(xen_version "$plain") in
+        arm64:4.[0-9] | arm64:4.1[0-9] | arm64:4.20)
+            say "ARCH=arm64 takes Xen 4.21 or later: Xen $(xen_version "$plain") does not tell domains apart by their capabilities"
+            die "do: git clone https://xenbits.xen.org/git-http/xen.git; make ... ARCH=arm64 XEN_TREE=path/to/xen" ;;
+    esac
 
     # Products of another base would be mixed with this one's: start afresh.
     base_id=$(git -C "$plain" rev-parse 'HEAD^{tree}')

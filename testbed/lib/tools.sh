@@ -7,14 +7,16 @@ jobs=-j$(nproc)
 build_hypervisor() {
     local tree=$build/$1
     local sum
-    sum=$(cat "$build/base-id" "$testbed/xen.config" | sha1sum)
+    local config=$testbed/xen.config
+    [ "$arch" = x86_64 ] || config=$testbed/xen-$arch.config
+    sum=$(cat "$build/base-id" "$config" | sha1sum)
     if [ "$sum" = "$(cat "$out/xen.sum" 2>/dev/null)" ]; then
         return
     fi
     step hypervisor-config "configuring the hypervisor" \
-        make -C "$tree/xen" XEN_TARGET_ARCH=x86_64 KCONFIG_ALLCONFIG="$testbed/xen.config" alldefconfig
+        build_safely make -C "$tree/xen" XEN_TARGET_ARCH="$arch" KCONFIG_ALLCONFIG="$config" alldefconfig
     step hypervisor "building the hypervisor (about 70 s)" \
-        make "$jobs" -C "$tree/xen" XEN_TARGET_ARCH=x86_64 build
+        build_safely make "$jobs" -C "$tree/xen" XEN_TARGET_ARCH="$arch" build
     cp "$tree/xen/xen" "$out/xen"
     echo "$sum" >"$out/xen.sum"
 }
@@ -22,7 +24,7 @@ build_hypervisor() {
 configure_tree() {
     cd "$1" || return
     # Only what the tools below need; the firmware and QEMU are not used by PV guests.
-    ./configure --prefix=/usr --libdir=/usr/lib --sysconfdir=/etc --localstatedir=/var \
+    ./configure "${configure_for[@]}" --prefix=/usr --libdir=/usr/lib --sysconfdir=/etc --localstatedir=/var \
         --with-sysconfig-leaf-dir=default \
         --enable-systemd=no \
         --disable-docs --disable-stubdom --disable-golang --disable-ocamltools \

@@ -14,13 +14,13 @@ driver_of() {
 diag "topology $TOPOLOGY, Xen $BASE_VERSION"
 xen_version=$(xl-plain info xen_version)
 like "the hypervisor is the base's" "$xen_version" "^${BASE_VERSION}[.-]"
-like "an IOMMU" "$(xl-plain info virt_caps)" pv_directio
+like "an IOMMU" "$(xl-plain info virt_caps)" _directio
 
 # Where the devices are.
 if [ "$TOPOLOGY" = hwdom ]; then
-    is "domain 1 is the hardware domain" "$(xl-plain domname 1)" hwdom
+    is "domain $OWNER is the hardware domain" "$(xl-plain domname "$OWNER")" "$OWNER_NAME"
     is "Dom0 has no PCI device" "$(ls $pci_devices 2>/dev/null)" ""
-    is "owner runs in domain 1" "$(owner xenstore-read domid)" 1
+    is "owner runs in domain $OWNER" "$(owner xenstore-read domid)" "$OWNER"
     run owner sleep 400
     is "a command that hangs there fails" "$status: $output" \
         "125: remote: the command neither ended nor said anything for 300 s"

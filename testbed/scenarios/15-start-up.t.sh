@@ -47,7 +47,7 @@ first=$(daemon)
 for fd in 1 2; do
     is "its output $fd goes to the log" "$(owner readlink "/proc/$first/fd/$fd")" "$log"
 done
-like "where it says what it does" "$(owner cat $log)" "serving the PCI devices of domain ${OWNER_IS%% *} to domain 0$"
+like "where it says what it does" "$(owner cat $log)" "serving the PCI devices of domain ${OWNER_IS%% *} to domain $TOOLSTACK$"
 
 # --- By hand ---
 
@@ -166,7 +166,7 @@ if [ "$TOPOLOGY" = loopback ]; then
     like "an owner beside a Dom0 that has PCI devices: that is said" "$output" \
         'this domain has [0-9]+ PCI devices, too: nothing keeps domain'
 else
-    run xl pci-owner 1
+    run xl pci-owner "$OWNER"
     is "an owner beside a Dom0 without PCI devices: nothing is said" "$status $output" "0 "
     fails "outside of Dom0, --designate is refused" owner timeout 20 xl pcid -F --designate
     like "and it is said why" "$output" 'it is not a toolstack domain; leave out --designate'
@@ -188,12 +188,12 @@ ok "the one started by hand ends" wait_until 10 gone "$by_hand"
 service start "before options are given" 0 '^Starting xl pcid\.$'
 unlike "the log has no requests" "$(owner cat $log)" 'ls'
 pcid_stop
-ok "it is started with options" env PCID_VERBOSE=1 pcid_start -c 0
+ok "it is started with options" env PCID_VERBOSE=1 pcid_start -c "$TOOLSTACK"
 serves "with options"
 like "the log has requests" "$(owner cat $log)" 'ls'
 
 pcid_stop
-ok "any number of clients" pcid_start -c 0 -c 7 -c 8 -c 9 -c 10 -c 11
+ok "any number of clients" pcid_start -c "$TOOLSTACK" -c 7 -c 8 -c 9 -c 10 -c 11
 serves "one of six clients"
 
 run owner start-stop-daemon -S -c nobody -x $script -- status

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: loopback
+# not on arm64: its systemd is that of the machine that builds the image
 # needs: systemd
 #
 # The systemd unit, with this machine's systemd as process 1 of a container in Dom0:

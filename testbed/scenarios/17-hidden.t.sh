@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: direct loopback hwdom
+# not on arm64: its guests use PCI devices, and Xen for Arm has no virtual PCI bus for guests yet
 # make check: direct hwdom, with pciback in Dom0 and elsewhere
 #
 # Devices that pciback has had since its module was loaded (hide=), and of which xl knows

@@ -123,7 +123,7 @@ is "and nothing is assignable" "$(xl pci-assignable-list)" ""
 # --- What is left ---
 
 owner_domid=$(xl pci-owner | cut -d' ' -f1)
-requests=/local/domain/$owner_domid/data/pcid/0
+requests=/local/domain/$owner_domid/data/pcid/$TOOLSTACK
 # But the channel that is made in advance
 no_request_is_left() { [ "$(xenstore-list "$requests")" = "$(xenstore-read "$requests")" ]; }
 ok "no request is left in xenstore" wait_until 10 no_request_is_left

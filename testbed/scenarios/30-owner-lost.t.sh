@@ -88,7 +88,7 @@ pcid_stop STOP
 # One of them takes the channel that was made in advance.
 attempt list xl pci-assignable-list &
 attempt another xl pci-assignable-list &
-waits() { xenstore-ls "/local/domain/$OWNER/data/pcid/0" | grep -q requested; }
+waits() { xenstore-ls "/local/domain/$OWNER/data/pcid/$TOOLSTACK" | grep -q requested; }
 ok "commands wait for a stopped daemon" wait_until 4 waits
 pcid_stop CONT
 wait

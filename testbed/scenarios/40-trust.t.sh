@@ -89,13 +89,13 @@ xl pci-owner "$OWNER"
 for command in list "add $EDU_BDF" "remove $EDU_BDF"; do
     # shellcheck disable=SC2086
     fails "not a client: $command fails" xl pci-assignable-$command
-    like "not a client: $command says so" "$output" 'domain 0 is not among the clients'
+    like "not a client: $command says so" "$output" "domain $TOOLSTACK is not among the clients"
 done
-like "not a client: the daemon's log says so" "$(daemon_log)" 'connection refused: domain 0 is not among the clients'
+like "not a client: the daemon's log says so" "$(daemon_log)" "connection refused: domain $TOOLSTACK is not among the clients"
 is "not a client: nothing was done" "$(device_state "$EDU_BDF")" \
     "driver=none slots=0 quarantined=no rebind=- name=-"
 pcid_stop
-pcid_start -c 7 -c 0
+pcid_start -c 7 -c "$TOOLSTACK"
 xl pci-owner "$OWNER"
 ok "one of two clients is served" xl pci-assignable-list
 
@@ -107,7 +107,7 @@ unlike "and nothing of CPUs, which the owner need not be told of" "$output" 'num
 ok "the first is not disturbed" xl pci-assignable-list
 
 if [ "$TOPOLOGY" = hwdom ]; then
-    other=hwdom
+    other=$OWNER_NAME
     other_domid=$OWNER
 else
     pcid_stop
@@ -118,7 +118,7 @@ fi
 fails "a daemon in Dom0 refuses if $other is designated" timeout 20 xl pcid -F --designate
 like "and names it" "$output" "[Dd]omain $other_domid.*designated .* xl pci-owner"
 is "the designation is as it was" "$(xl pci-owner)" "$other_domid $other"
-fails "nothing is published in Dom0" xenstore-exists /local/domain/0/data/pcid/0
+fails "nothing is published in Dom0" xenstore-exists "/local/domain/$TOOLSTACK/data/pcid/$TOOLSTACK"
 
 # --- An orderly end ---
 

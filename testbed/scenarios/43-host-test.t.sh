@@ -58,7 +58,7 @@ passes "with a guest" 13 0
 case $TOPOLOGY in
     direct) like "it knows the topology" "$output" "^# direct: " ;;
     loopback) like "it knows the topology" "$output" "^# loopback: " ;;
-    hwdom) like "it knows the topology" "$output" "^# owner is domain 1 " ;;
+    hwdom) like "it knows the topology" "$output" "^# owner is domain $OWNER " ;;
 esac
 like "the guest had the card" "$(guest_run guest dmesg)" "pcifront.*: claiming resource ${E1000_BDF%:*}"
 

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# not on arm64: HVM guests are of x86
 # make check: , for it takes a quarter of an hour, and an emulator of 4 GB: make check-all has it
 # needs: hvm
 # memory: 1200M

@@ -45,7 +45,7 @@ value() { echo "$output" | sed -nE "s/.*(^| )$1=([0-9]+).*/\\2/p"; }
 run load lists "$CLIENTS" 1
 xl pci-assignable-add "$EDU_BDF" 2>/dev/null
 xl pci-assignable-remove "$EDU_BDF"
-asked=/local/domain/$(xl pci-owner | cut -d' ' -f1)/data/pcid/0
+asked=/local/domain/$(xl pci-owner | cut -d' ' -f1)/data/pcid/$TOOLSTACK
 # Nothing is asked for, and there is the channel that is made in advance.
 quiet() { [ "$(xenstore-list "$asked")" = "$(xenstore-read "$asked")" ]; }
 wait_until 20 quiet
@@ -63,7 +63,7 @@ nothing_is_left "clients at once"
 
 run load lists $((CLIENTS + 6)) 1
 is "of six more, as many can connect" "$(value connected)" $CLIENTS
-is "and six are told why not" "$(echo "$output" | grep -c "refuses the connection: domain 0 has $CLIENTS connections, the most that it can have")" 6
+is "and six are told why not" "$(echo "$output" | grep -c "refuses the connection: domain $TOOLSTACK has $CLIENTS connections, the most that it can have")" 6
 nothing_is_left "clients over the limit"
 
 # --- One after the other ---

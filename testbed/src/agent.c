@@ -1,5 +1,5 @@
 /*
- * agent: runs commands for domain 0, see remote.h. One process per command.
+ * agent: runs commands for domain $TOOLSTACK (0), see remote.h. One process per command.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -23,6 +23,7 @@
 #define CLOSE_SECONDS 5         /* for a caller to take the last packet */
 
 static struct libxenvchan *chan;
+static int caller;              /* a domain */
 
 /* Wait for something from the caller; false when it is gone, or after seconds. */
 static int wait_for_caller(int seconds)
@@ -174,7 +175,7 @@ static void serve(const char *id)
     char **argv;
 
     snprintf(path, sizeof(path), CHANNEL, id);
-    chan = libxenvchan_server_init(NULL, 0, path, TO_AGENT_RING, TO_CALLER_RING);
+    chan = libxenvchan_server_init(NULL, caller, path, TO_AGENT_RING, TO_CALLER_RING);
     if (!chan)
         errx(1, "no vchan at %s", path);
     chan->blocking = 1;
@@ -214,7 +215,9 @@ static void answer_calls(struct xs_handle *xs)
 int main(void)
 {
     struct xs_handle *xs = xs_open(0);
+    const char *toolstack = getenv("TOOLSTACK");
 
+    caller = toolstack ? atoi(toolstack) : 0;
     signal(SIGCHLD, SIG_IGN);
     if (!xs || !xs_watch(xs, CALLS, ""))
         err(1, "xenstore");

@@ -1,18 +1,18 @@
 # shellcheck shell=sh
-# Dom0: starts Xen's daemons, sets the topology up, receives the scenario, runs it and stops
-# the machine with the scenario's status. Words on stdout go to the console log.
+# Dom0, or on Arm64 the domain with its role: starts Xen's daemons, sets the topology up,
+# receives the scenario, runs it and stops the machine with its status. Words on stdout go to
+# the console log.
 
+# shellcheck source=port-x86_64.sh
+. "/lib/port-$(uname -m).sh"
 BASE_VERSION=$(cat /etc/xen-version)
 export BASE_VERSION
 
 uptime_is() { echo "testbed: $1 at $(cut -d' ' -f1 /proc/uptime) s of Dom0"; }
 
-# Stop the emulator: its exit status is (value << 1) | 1, and 1 is its own failure.
+# Stop the emulator. Its own failures have an exit status of 1.
 stop_machine() {
-    exec 3>&-       # waits until the serial port has sent everything
-    # shellcheck disable=SC2059
-    printf "\\$(printf %o $(($1 + 1)))" |
-        dd of=/dev/port bs=1 seek=$((0xf4)) conv=notrunc 2>/dev/null
+    stop_emulator $((($1 + 1) * 2 + 1))
     # Not reached, unless domain 1 has not lent us the port: then by the hypervisor.
     echo "testbed: resetting the machine"
     xl-plain debug-keys R
@@ -26,6 +26,10 @@ die() {
 
 start_xen_daemons() {
     mkdir -p /run/xen /run/xenstored
+    if [ "$TOOLSTACK" != 0 ]; then
+        start_daemons_of_split
+        return
+    fi
     xenstored --pid-file /run/xenstored.pid || die "xenstored does not start"
     # It goes to the background before it listens.
     until [ -S /run/xenstored/socket ]; do usleep 10000; done
@@ -33,15 +37,35 @@ start_xen_daemons() {
     xenconsoled --log=guest --pid-file=/run/xenconsoled.pid || die "xenconsoled does not start"
 }
 
-# In hwdom, this port is not ours between the creation of domain 1 and its lending it
-# back to us: open it before, write to it after.
-exec 3<>/dev/ttyS1
-stty -F /dev/ttyS1 raw -echo
+# Where Xen has built all domains. Xen does not make for this one what xenstored expects to
+# find in /proc/xen, nor Linux that directory. So xenstored alone gets another /proc.
+start_daemons_of_split() {
+    mkdir -p /run/proc/xen
+    truncate -s 4096 /run/proc/xen/xsd_kva
+    mkfifo /run/held-port
+    hold-port "$TOOLSTACK" >/run/held-port &
+    read -r held_port </run/held-port || die "no event channel for xenstored"
+    echo "$held_port" >/run/proc/xen/xsd_port
+    unshare -m sh -c 'mount --bind /run/proc /proc && exec xenstored --pid-file /run/xenstored.pid' ||
+        die "xenstored does not start"
+    until [ -S /run/xenstored/socket ]; do usleep 10000; done
+    # What xen-init-dom0 writes for domain 0
+    xenstore-write "/local/domain/$TOOLSTACK/domid" "$TOOLSTACK" "/local/domain/$TOOLSTACK/name" control \
+        /tool/xenstored/domid "$TOOLSTACK" /tool/xenconsoled/domid "$TOOLSTACK" \
+        /local/pool/0/name Pool-0 /local/pool/0/uuid 00000000-0000-0000-0000-000000000000 ||
+        die "nothing can be written to xenstore"
+    xenconsoled --log=guest --pid-file=/run/xenconsoled.pid || die "xenconsoled does not start"
+    # There is no domain 0 to take memory from.
+    echo 'autoballoon="off"' >>/etc/xen/xl.conf
+    init-dom0less || die "init-dom0less fails"
+}
+
+open_port
 
 # receive: sets $kind to what lib/machine.py sends next, and unpacks it in /scenario.
 receive() {
-    read -r kind size sum <&3 || return
-    head -c "$size" <&3 >/run/received
+    read -r kind size sum <&4 || return
+    head -c "$size" <&4 >/run/received
     echo "$sum  /run/received" | md5sum -cs || return
     rm -rf /scenario
     mkdir /scenario
@@ -56,7 +80,7 @@ renew_domains() {
         read -r seed
         renew "$now" "$seed"
         for domid in $(xenstore-list /local/domain); do
-            [ "$domid" != 0 ] || continue
+            case $domid in 0 | "$TOOLSTACK") continue ;; esac
             read -r seed
             remote -w 60 "$domid" renew "$now" "$seed" || return
         done
@@ -79,7 +103,7 @@ start_xen_daemons
 uptime_is "Xen's daemons are up"
 if [ -n "$HARDWARE_DOM" ]; then
     echo "testbed: the scenario builds the hardware domain"
-elif [ "$TOPOLOGY" = hwdom ]; then
+elif [ "$OWNER" != "$TOOLSTACK" ]; then
     hwdom_start || die "no hardware domain"
     uptime_is "the hardware domain is up"
 else
@@ -103,12 +127,13 @@ renew_domains || die "a domain cannot be given a clock and random numbers"
 echo "testbed: begins" >&3
 
 if [ -e /scenario/interactive ]; then
-    # shellcheck disable=SC2046
-    stty -F /dev/ttyS1 sane $(cat /scenario/interactive)
     owner cat /run/services.log >&3 2>/dev/null
-    ENV=/lib/testbed.sh PS1="$TOPOLOGY Dom0 \\w # " \
-        setsid sh -c 'exec sh -i </dev/ttyS1 >/dev/ttyS1 2>&1'
+    ENV=/lib/testbed.sh PS1="$TOPOLOGY Dom0 \\w # "
+    export ENV PS1
+    # shellcheck disable=SC2046
+    interactive $(cat /scenario/interactive)
 else
+    exec 4<&-
     run-scenario </dev/null >&3 2>&1
 fi
 status=$?

@@ -251,8 +251,26 @@ static void what_the_domain_is(void)
     end();
 }
 
+/* Only Xen for x86 makes a domain the hardware domain after the start. */
+static void what_xen_cannot_make(void)
+{
+    const bool x86 = arch_x86;
+
+    arch_x86 = false;
+    start("hardware_dom=3");
+    xc_add_domain(3, 0);
+    is_int(made(3), ERROR_FAIL, "Xen of another architecture");
+    has_str(world_log(), "cannot tell whether Xen has made it the hardware"
+            " domain", "it says so");
+    is_int(virq_domid, -1, "nothing is changed");
+    end();
+    arch_x86 = x86;
+}
+
 static void what_xen_has_made(void)
 {
+    if (!arch_x86) return;
+
     start("hardware_dom=3");
     xc_add_domain(3, 0);
     xc_strict(3);
@@ -286,6 +304,7 @@ int main(void)
     number_is_taken();
     what_xen_is();
     what_the_domain_is();
+    what_xen_cannot_make();
     what_xen_has_made();
 
     return tap_done();
