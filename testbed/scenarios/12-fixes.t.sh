@@ -38,7 +38,7 @@ xl pause first
 timed xl pci-detach first "$EDU_BDF"
 is "paused: detach fails" "$status" 1
 within "paused: in time" 0 "$took" $WAITS_IN
-like "paused: says what to do" "$output" 'repeat the command; or use pci-detach -f'
+like "paused: says what to do" "$output" 'or use pci-detach -f'
 is "paused: it has the device" "$(has first)" "$EDU_BDF"
 is "paused: which is not assignable" "$(assignable)" "$MULTI_BDF0 $MULTI_BDF1"
 xl unpause first
