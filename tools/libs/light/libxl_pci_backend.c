@@ -13,8 +13,9 @@
 #include "libxl_pci_record.h"
 #include "libxl_pci_backend.h"
 
-/* How often to try to remove a directory in which others make nodes */
-#define REMOVE_TRIES 10
+/* How often to try to change directories in which other domains write: each
+ * of their writes may make a transaction fail. */
+#define TRIES 100
 
 /* Like libxl__domain_device_*_path(), but without asking xenstored each time
  * where a domain has its nodes */
@@ -83,10 +84,9 @@ static int make_directories(libxl__gc *gc, xs_transaction_t t,
     return rc ?: libxl__xs_writev(gc, t, fe, front);
 }
 
-/* Sets the state of the frontend.  From then on, only `writer' can set it. */
-static int seize_state(libxl__gc *gc, xs_transaction_t t,
-                       const libxl__pci_record *rec, libxl_domid writer,
-                       int state)
+/* From now on, only `writer' can change the state of the frontend. */
+static int set_writer(libxl__gc *gc, xs_transaction_t t,
+                      const libxl__pci_record *rec, libxl_domid writer)
 {
     struct xs_permissions perms[3] = {
         { .id = writer, .perms = XS_PERM_NONE },
@@ -95,16 +95,24 @@ static int seize_state(libxl__gc *gc, xs_transaction_t t,
     };
     const char *fe = frontend_path(gc, rec);
     const char *path = GCSPRINTF("%s/state", fe);
-    int rc;
 
-    rc = libxl__xs_write_checked(gc, t, path, GCSPRINTF("%d", state));
-    if (rc) return rc;
     if (!xs_set_permissions(CTX->xsh, t, fe, perms, ARRAY_SIZE(perms)) ||
         !xs_set_permissions(CTX->xsh, t, path, perms, ARRAY_SIZE(perms))) {
         LOGED(ERROR, rec->domid, "cannot say who may write to %s", fe);
         return ERROR_FAIL;
     }
     return 0;
+}
+
+static int seize_state(libxl__gc *gc, xs_transaction_t t,
+                       const libxl__pci_record *rec, libxl_domid writer,
+                       int state)
+{
+    const char *path = GCSPRINTF("%s/state", frontend_path(gc, rec));
+    int rc;
+
+    rc = libxl__xs_write_checked(gc, t, path, GCSPRINTF("%d", state));
+    return rc ?: set_writer(gc, t, rec, writer);
 }
 
 static int write_device(libxl__gc *gc, xs_transaction_t t, const char *be,
@@ -270,11 +278,35 @@ static int remove_from_directory(libxl__gc *gc, xs_transaction_t t,
     return rc ?: go_on(gc, t, rec);
 }
 
+int libxl__pci_backend_commit(libxl__gc *gc, const libxl__pci_record *rec,
+                              xs_transaction_t *t, int *tries)
+{
+    int rc = libxl__xs_transaction_commit(gc, t);
+
+    if (rc <= 0 || ++*tries < TRIES) return rc;
+
+    LOGD(ERROR, rec->domid, "domain %u or domain %u writes without end to its"
+         " xenstore nodes of PCI devices, so that they cannot be changed",
+         rec->frontend, rec->owner);
+    return ERROR_FAIL;
+}
+
+/* Unlike a transaction, this succeeds whoever writes there. */
+static void remove_at_once(libxl__gc *gc, const libxl__pci_record *rec)
+{
+    const char *path[] = { frontend_path(gc, rec),
+                           libxl__pci_backend_path(gc, rec) };
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(path); i++)
+        libxl__xs_rm_checked(gc, XBT_NULL, path[i]); /* logs errors */
+}
+
 int libxl__pci_backend_forget(libxl__gc *gc, const libxl__pci_record *rec,
                               const libxl__pci_entry *entry)
 {
     xs_transaction_t t = XBT_NULL;
-    int tries = 0, errnoval, rc;
+    int tries = 0, rc;
     bool ours = false;
 
     for (;;) {
@@ -288,25 +320,27 @@ int libxl__pci_backend_forget(libxl__gc *gc, const libxl__pci_record *rec,
                   libxl__pci_backend_path(gc, rec));
             goto out;
         }
-        if (rc) {
-            /* xenstored fails it if a node vanishes under way. */
-            errnoval = errno;
-            libxl__xs_transaction_abort(gc, &t);
-            if (++tries < REMOVE_TRIES) continue;
-            LOGEVD(WARN, errnoval, rec->domid, "cannot remove %s and %s: what"
-                   " other domains can write is left there",
-                   frontend_path(gc, rec), libxl__pci_backend_path(gc, rec));
-            ours = true;
-            continue;
+        if (!rc) {
+            rc = entry ? libxl__pci_record_remove(gc, t, rec, entry) :
+                libxl__pci_record_remove_all(gc, t, rec);
+            if (rc) goto out;
+
+            rc = libxl__xs_transaction_commit(gc, &t);
+            if (!rc) break;
+            if (rc < 0) goto out;
         }
 
-        rc = entry ? libxl__pci_record_remove(gc, t, rec, entry) :
-            libxl__pci_record_remove_all(gc, t, rec);
-        if (rc) goto out;
-
-        rc = libxl__xs_transaction_commit(gc, &t);
-        if (!rc) break;
-        if (rc < 0) goto out;
+        /* A node has vanished or changed under way. */
+        libxl__xs_transaction_abort(gc, &t);
+        if (ours || ++tries < TRIES) continue;
+        ours = true;
+        if (!entry || libxl__pci_record_exported(rec) == 1) {
+            remove_at_once(gc, rec);
+            continue;
+        }
+        LOGD(WARN, rec->domid, "cannot remove the device from %s: what other"
+             " domains can write is left there",
+             libxl__pci_backend_path(gc, rec));
     }
 
  out:
@@ -438,7 +472,7 @@ static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op,
     int first = entry ? libxl__pci_record_index(op->rec, entry) : 0;
     int end = entry ? first + 1 : libxl__pci_record_exported(op->rec);
     xs_transaction_t t = XBT_NULL;
-    int state, n, rc;
+    int state, n, tries = 0, rc;
 
     for (;;) {
         *gone_r = op->asked = false;
@@ -484,9 +518,11 @@ static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op,
         }
         op->asked = true;
 
-        rc = libxl__xs_transaction_commit(gc, &t);
+        rc = libxl__pci_backend_commit(gc, op->rec, &t, &tries);
         if (!rc) break;
         if (rc < 0) goto out;
+        /* The guest is not to come between once more. */
+        if (force) set_writer(gc, XBT_NULL, op->rec, LIBXL_TOOLSTACK_DOMID);
     }
 
  out:
@@ -615,7 +651,11 @@ static void close_now(libxl__egc *egc, libxl__pci_backend_op *op)
     STATE_AO_GC(op->ao);
     const char *be = libxl__pci_backend_path(gc, op->rec), *there;
     xs_transaction_t t = XBT_NULL;
-    int rc;
+    int tries = 0, rc;
+
+    /* It is being destroyed, and is not to come between. */
+    if (xc_domain_pause(CTX->xch, op->rec->frontend))
+        LOGED(ERROR, op->rec->frontend, "xc_domain_pause failed");
 
     for (;;) {
         rc = libxl__xs_transaction_start(gc, &t);
@@ -630,7 +670,7 @@ static void close_now(libxl__egc *egc, libxl__pci_backend_op *op)
             GCSPRINTF("%d", XenbusStateClosed));
         if (rc) goto out;
 
-        rc = libxl__xs_transaction_commit(gc, &t);
+        rc = libxl__pci_backend_commit(gc, op->rec, &t, &tries);
         if (!rc) break;
         if (rc < 0) goto out;
     }

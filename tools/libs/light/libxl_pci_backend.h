@@ -48,13 +48,24 @@ _hidden int libxl__pci_backend_add(libxl__gc *gc, xs_transaction_t t,
                                    libxl__pci_entry *entry, bool running);
 
 /*
+ * Commits a transaction that has used nodes in these directories, as
+ * libxl__xs_transaction_commit() does.  A guest or an owner that writes there
+ * without end makes each try fail: so ERROR_FAIL, and a message, after many.
+ * tries: how many have failed, 0 before the first.
+ */
+_hidden int libxl__pci_backend_commit(libxl__gc *gc,
+                                      const libxl__pci_record *rec,
+                                      xs_transaction_t *t, int *tries);
+
+/*
  * The last step of detaching a device, when pciback has let go of it: removes
  * its nodes in the directory together with its record, and, with the last
  * device, the directories.  Without an entry: does so for all devices.
  *
- * A guest, or an owner that is another domain, can prevent the removal of its
- * directory by making and removing nodes all the time.  In that case, warns,
- * and removes the record anyway: libxl does not decide by what is left there.
+ * A guest, or an owner that is another domain, can make each try fail by
+ * writing there all the time.  After many, this removes the directories before
+ * the record; or, if other devices are still there, warns, and removes the
+ * record: libxl does not decide by what is left in the directory.
  */
 _hidden int libxl__pci_backend_forget(libxl__gc *gc,
                                       const libxl__pci_record *rec,
@@ -72,7 +83,8 @@ _hidden int libxl__pci_backend_forget(libxl__gc *gc,
  *     toolstack sets the state of the frontend, and the guest cannot, until
  *     pciback has answered.
  * libxl__pci_backend_close:    makes pciback let go of all devices, whatever
- *     the guest does.  A guest that runs is asked first.
+ *     the guest does.  A guest that runs is asked first, and then paused: it
+ *     is being destroyed.
  *     All three: Idle -> Active; may call callback before they return.
  * callback: Active -> Idle.  rc:
  *   0               done, or nothing to wait for: the backend does not exist

@@ -439,12 +439,14 @@ static int create_directories(libxl__gc *gc, pcid_server *server)
     dir.id = server->self;
     dir.perms = XS_PERM_NONE;
 
+    /* Not in the transaction: clients could make that fail without end. */
+    rc = libxl__xs_rm_checked(gc, XBT_NULL, server->base);
+    if (rc) goto out;
+
     for (;;) {
         rc = libxl__xs_transaction_start(gc, &t);
         if (rc) goto out;
 
-        rc = libxl__xs_rm_checked(gc, t, server->base);
-        if (rc) goto out;
         rc = libxl__xs_mknod(gc, t, server->base, &dir, 1);
         if (rc) goto out;
 

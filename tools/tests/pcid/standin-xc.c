@@ -447,6 +447,11 @@ int xc_domain_pause(xc_interface *xch, uint32_t domid)
     return result("pause", "domain", domid, is_domain(domid) ? 0 : ESRCH);
 }
 
+bool xc_paused(int domid)
+{
+    return domains[domid].flags & XEN_DOMINF_paused;
+}
+
 #if defined(__i386__) || defined(__x86_64__)
 int xc_get_machine_memory_map(xc_interface *xch, struct e820entry entries[],
                               uint32_t max_entries)

@@ -69,12 +69,14 @@ struct transaction {
     struct db db;
     unsigned generation; /* of the store when it was started */
     struct change *changes;
+    bool lost; /* somebody else changes what it has used */
     struct transaction *next;
 };
 
 static struct db store;
 static unsigned generation, last_id;
 static int conflicts;
+static int writer; /* see store_writer() */
 static struct transaction *transactions;
 static struct xs_handle *handles;
 static bool domains[DOMAINS_MAX];
@@ -202,6 +204,18 @@ static bool may(const struct node *n, int domid, unsigned perm)
     return (perms_for(n->perms, n->num_perms, domid) & perm) == perm;
 }
 
+/* A node of a transaction is read or changed. */
+static void use(struct db *db, const char *path)
+{
+    const struct node *n = writer ? find(&store, path) : NULL;
+    struct transaction *t;
+
+    if (!n || !may(n, writer, XS_PERM_WRITE) || xc_paused(writer)) return;
+    for (t = transactions; t && &t->db != db; t = t->next)
+        ;
+    if (t && !t->handle->domid) t->lost = true;
+}
+
 /* The node, or NULL with errno set: ENOENT only for who may know that. */
 static struct node *get(struct db *db, int domid, const char *path,
                         unsigned perm)
@@ -209,6 +223,7 @@ static struct node *get(struct db *db, int domid, const char *path,
     struct node *n = find(db, path);
     char parent[PATH_BYTES];
 
+    use(db, path);
     if (n) {
         if (may(n, domid, perm)) return n;
         errno = EACCES;
@@ -489,8 +504,10 @@ static void remove_node(struct transaction *t, struct db *db,
             db->nodes[kept++] = n;
     }
     db->num = kept;
-    for (i = 0; i < num; i++)
+    for (i = 0; i < num; i++) {
+        use(db, gone[i]->path);
         changed(t, gone[i], gone[i] != top);
+    }
     for (i = 0; i < num; i++)
         node_free(gone[i]);
     free(gone);
@@ -681,7 +698,7 @@ bool xs_transaction_end(struct xs_handle *h, xs_transaction_t id, bool abort)
 
     if (!abort && fault_take("xs_transaction_end", "")) {
         error = errno;
-    } else if (!abort && (conflicts || t->generation != generation)) {
+    } else if (!abort && (conflicts || t->lost || t->generation != generation)) {
         if (conflicts) conflicts--;
         error = EAGAIN;
     } else if (!abort) {
@@ -722,7 +739,7 @@ void store_reset(void)
     static const struct xs_permissions root = { 0, XS_PERM_NONE };
 
     db_free(&store);
-    conflicts = 0;
+    conflicts = writer = 0;
     memset(domains, 0, sizeof(domains));
     add(&store, "", "", 0, &root, 1);
     store_add_domain(0);
@@ -828,6 +845,11 @@ void store_kill(int process)
 void store_conflicts(int n)
 {
     conflicts = n;
+}
+
+void store_writer(int domid)
+{
+    writer = domid;
 }
 
 /*

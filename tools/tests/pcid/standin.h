@@ -133,6 +133,9 @@ void store_kill(int process);
 
 /* The next n transactions that are committed fail with EAGAIN. */
 void store_conflicts(int n);
+/* That domain writes without end to all that it may write, unless it is
+ * paused: transactions of domain 0 that use such a node fail.  0: none does. */
+void store_writer(int domid);
 
 /*
  * libxenctrl
@@ -151,6 +154,7 @@ void xc_strict(int hardware_domain);
 /* flags: XEN_DOMINF_... */
 void xc_add_domain(int domid, uint32_t flags);
 void xc_set_flags(int domid, uint32_t flags);
+bool xc_paused(int domid);
 void xc_remove_domain(int domid);
 /* Whom Xen has given the hardware; -1: it does not tell.  From Xen 4.21 on. */
 extern int xc_hardware_domain;
