@@ -10,6 +10,7 @@
 # begins with: guest_start spare5 'passthrough = "enabled"' 'memory = 120'
 # begins with: guest_start spare6 'passthrough = "enabled"' 'memory = 120'
 # time limit: 7200
+# needs: sanitized
 #
 # The owner writes what it likes into the backend directory of a guest's PCI devices
 # (src/hostile-pci.c). xl neither crashes nor waits for long, does not believe it, and

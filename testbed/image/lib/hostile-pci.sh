@@ -14,35 +14,20 @@ OTHERS=$E1000B_BDF
 # what hangs is ended.
 LISTS_IN=3000 WAITS_IN=25000 HANGS_AFTER=90
 
-# With valgrind's files in /scenario, xl runs under it, for which alone it is wanted to write
-# where it may: Xen's calls are unknown to it. XL is that xl. It has 40 times as long.
-XL=xl
-checked_xl() {
-    # ld.so's symbols, for what is put in the place of its functions
-    build_id=$(od -An -v -tx1 /lib64/ld-linux-x86-64.so.2 | tr -d ' \n' |
-        sed -n 's/.*040000001400000003000000474e5500\(.\{40\}\).*/\1/p')
-    symbols=/usr/lib/debug/.build-id/$(echo "$build_id" | cut -c 1-2)
-    mkdir -p "$symbols" /tmp/checked
-    cp "/scenario/$(echo "$build_id" | cut -c 3-).debug" "$symbols"
-    cat >/tmp/checked/xl <<'END'
-#!/bin/sh
-VALGRIND_LIB=/scenario VALGRIND_LAUNCHER=/bin/xl exec /scenario/memcheck-amd64-linux \
-    --quiet --undef-value-errors=no --error-exitcode=120 /bin/xl "$@"
-END
-    chmod +x /scenario/memcheck-amd64-linux /tmp/checked/xl
-    XL=/tmp/checked/xl LISTS_IN=120000 WAITS_IN=400000 HANGS_AFTER=900
-    ok "valgrind runs xl" $XL list
-    diag "$output"
-}
-[ ! -e /scenario/memcheck-amd64-linux ] || checked_xl
+# Every xl of the scenario, the ones that watch over guests too, is the one with sanitizers. What
+# they find ends it with a status that no command of xl has.
+export PATH="/opt/sanitized/bin:$PATH" ASAN_OPTIONS=detect_leaks=0:exitcode=120 UBSAN_OPTIONS=exitcode=120
 
-# attempt "what" MOST COMMAND...: it ends in time, and with a status of its own. Sets
-# $output and $status.
+# is_found TEXT: a sanitizer has found something, perhaps in a child of xl.
+is_found() { printf '%s' "$1" | grep -q 'Sanitizer\|runtime error'; }
+
+# attempt "what" MOST COMMAND...: it ends in time, with a status of its own, and the sanitizers
+# find nothing. Sets $output and $status.
 attempt() {
     attempt_what=$1 attempt_most=$2
     shift 2
     timed timeout "$HANGS_AFTER" "$@"
-    if [ "$status" -le 1 ] && [ "$took" -le "$attempt_most" ]; then
+    if [ "$status" -le 1 ] && [ "$took" -le "$attempt_most" ] && ! is_found "$output"; then
         pass "$attempt_what: ends in time"
     else
         fail "$attempt_what: ends in time"
@@ -86,20 +71,20 @@ hostile_guest() {
 
 # hostile_lists NAME: who asks is told the truth.
 hostile_lists() {
-    attempt "$1: pci-list" $LISTS_IN $XL pci-list hostile
+    attempt "$1: pci-list" $LISTS_IN xl pci-list hostile
     is "$1: pci-list: tells what the guest has" "$(printf '%s\n' "$output" | grep -o '0000:.*')" "$HELD"
-    attempt "$1: list -l" $LISTS_IN $XL list -l hostile
+    attempt "$1: list -l" $LISTS_IN xl list -l hostile
     is "$1: list -l: tells what the guest has" "$(printf '%s\n' "$output" | sed -n 's/.*"dev": *\([0-9]*\).*/\1/p')" 7
 }
 
 # hostile_changes NAME: a device is attached, and one detached.
 hostile_changes() {
-    attempt "$1: pci-attach" $WAITS_IN $XL pci-attach hostile "$MORE"
+    attempt "$1: pci-attach" $WAITS_IN xl pci-attach hostile "$MORE"
     truth "$1: pci-attach" "$MORE" "$(place_with hostile)" "$(place_free)"
-    attempt "$1: pci-detach" $WAITS_IN $XL pci-detach hostile "$HELD"
+    attempt "$1: pci-detach" $WAITS_IN xl pci-detach hostile "$HELD"
     truth "$1: pci-detach" "$HELD" "$(place_free)" "$(place_with hostile)"
     if [ "$status" != 0 ]; then
-        attempt "$1: pci-detach -f" $WAITS_IN $XL pci-detach -f hostile "$HELD"
+        attempt "$1: pci-detach -f" $WAITS_IN xl pci-detach -f hostile "$HELD"
         truth "$1: pci-detach -f" "$HELD" "$(place_free)" "$(place_with hostile)"
         [ "${FORCED:-}" != free ] || is "$1: pci-detach -f: succeeds" "$status" 0
     fi
@@ -107,7 +92,7 @@ hostile_changes() {
 
 # hostile_end NAME: the guest is destroyed.
 hostile_end() {
-    attempt "$1: destroy" $WAITS_IN $XL destroy hostile
+    attempt "$1: destroy" $WAITS_IN xl destroy hostile
     is "$1: destroy: succeeds" "$status" 0
     fails "$1: destroy: the guest is gone" xl domid hostile
     is "$1: destroy: Xen has nothing of it" "$(domain_access "$guest")" "no domain $guest"
@@ -154,6 +139,7 @@ hostile_each() {
         ok "there are at least 20 misbehaviours" [ $# -ge 20 ]
     fi
 
+    like "xl has sanitizers" "$(ASAN_OPTIONS=help=1 xl list 2>&1)" AddressSanitizer
     xl pci-assignable-add "$E1000B_BDF"
     xl pci-assignable-add "$HELD" 2>/dev/null
     xl pci-assignable-add "$MORE" 2>/dev/null
@@ -168,6 +154,8 @@ hostile_each() {
         hostile_after
     done
     xl destroy other
+    is "the sanitizers find nothing in xl where it waits for a guest's end" \
+        "$(grep -l 'Sanitizer\|runtime error' /var/log/xen/xl-*.log 2>/dev/null)" ""
     is_free "all guests are gone" "$HELD" "$MORE" "$OTHERS"
 }
 
