@@ -43,8 +43,7 @@ make_hvm() {
     local root=$build/image-hvm qemu
     find_kernel
     rm -rf "$root"
-    mkdir -p "$root"/{boot,opt/hvm,usr/bin}
-    cp "$build/xen-patched/tools/vchan/vchan-socket-proxy" "$root/usr/bin/"
+    mkdir -p "$root"/{boot,opt/hvm}
     cp "$(package_file 'usr/lib/xen-*/boot/hvmloader')" "$(package_file usr/share/seabios/bios-256k.bin)" "$root/boot/"
     ln "$stubdomain/stubdom-linux-rootfs" "$root/boot/"
     (cd "$root/opt/hvm" && cpio --quiet -id) <"$stubdomain/stubdom-linux-rootfs"

@@ -53,6 +53,7 @@ compile_helpers() {
         esac &&
         gcc $flags -o "$to/xen-says" "$testbed/src/xen-says.c" $links -lxenctrl &&
         gcc $flags -o "$to/renew" "$testbed/src/renew.c" &&
+        gcc $flags -o "$to/greeter" "$testbed/src/greeter.c" &&
         gcc $flags -o "$to/hostile" "$testbed"/src/hostile*.c $links -lxenvchan -lxenevtchn -lxengnttab -lxenstore &&
         gcc $flags -o "$to/edu" "$testbed/src/edu.c"
     } || return
@@ -162,7 +163,7 @@ make_image() {
         [ ! -x "$dir/xenstored" ] || add_binaries "$root" "$dir/xenstored"
     done
     add_binaries "$root" "$build"/xen-plain/tools/{console/daemon/xenconsoled,console/client/xenconsole,helpers/xen-init-dom0} \
-        "$build"/helpers/{agent,remote,ask,vchan-pipe,xen-says,renew,edu,threads,load,hostile,bench}
+        "$build"/helpers/{agent,remote,ask,vchan-pipe,xen-says,renew,greeter,edu,threads,load,hostile,bench}
     case $arch in
         x86_64) add_binaries "$root" "$build/helpers/lend-ports" ;;
         # init-dom0less sets up the domains that Xen has built.
@@ -173,7 +174,7 @@ make_image() {
 
     add_libraries "$build/xen-plain" "$root/opt/plain/lib"
     add_libraries "$build/xen-patched" "$root/usr/lib"
-    add_binaries "$root" "$build/xen-patched/tools/xl/xl" "$build/xen-patched/tools/flask/utils/flask-label-pci"
+    add_binaries "$root" "$build"/xen-patched/tools/{xl/xl,flask/utils/flask-label-pci,vchan/vchan-socket-proxy}
     if [ -e "$build/xen-patched/tools/hotplug/Linux/init.d/xlpcid.in" ]; then
         install_services "$build/xen-patched" "$root"
         # Enabled, as "update-rc.d xlpcid defaults" does; only the owner gets this far.
@@ -184,11 +185,13 @@ make_image() {
         install_tests "$build/xen-patched" "$root"
         find "$root/usr/lib" -name test-pcid-host -exec mv -t "$root/bin" {} +
     fi
-    cp "$build/xen-plain/tools/xl/xl" "$root/opt/plain/bin/"
+    cp "$build"/xen-plain/tools/{xl/xl,vchan/vchan-socket-proxy} "$root/opt/plain/bin/"
     # Without a device model, libxl complains about it for every guest.
     ln -s /bin/false "$root/usr/bin/qemu-system-x86_64"
     mkdir -p "$root/usr/lib/xen/bin"
     ln -s /bin/xenconsole "$root/usr/lib/xen/bin/xenconsole"
+    # Between libxl and the QEMU of a stubdomain
+    ln -s /bin/vchan-socket-proxy "$root/usr/bin/"
 
     local module
     for module in $modules; do
