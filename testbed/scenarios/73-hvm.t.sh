@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# topologies: direct loopback hwdom
+# topologies: direct loopback hwdom hwdom+flask
 # not on arm64: HVM guests are of x86
 # make check: , for it takes a quarter of an hour, and an emulator of 4 GB: make check-all has it
 # needs: hvm
@@ -10,8 +10,12 @@
 # after a reboot from inside, a poweroff and "xl destroy". In direct with QEMU in Dom0 and
 # with QEMU in a Linux stubdomain; in hwdom with the latter, for the devices are those of
 # domain 1. Then what is refused there, a PV guest at the same time, and a stubdomain and an
-# owner that are killed.
+# owner that are killed. In direct, what xl says of a guest with QEMU in Dom0 is a transcript, as
+# in 10-assignable, which is played with unpatched xl, too.
+#
+# 73-hvm.t.sh [life | transcript | others]: just that.
 . /lib/places.sh
+. /lib/transcript.sh
 
 OWNER=$([ "$TOPOLOGY" = hwdom ] && echo 1 || echo 0)
 
@@ -120,8 +124,79 @@ for bdf in $E1000_BDF $EDU_BDF $E1000E_BDF; do xl pci-assignable-add "$bdf" 2>/d
 dom0_access=$(domain_access 0)
 config="pci = [ '$E1000_BDF', '$EDU_BDF' ]"
 
-[ "$TOPOLOGY" != direct ] || life hvm
-life stubdom
+play_only() { [ "${part:-$1}" = "$1" ]; }
+part=${1:-}
+
+if play_only life; then
+    [ "$TOPOLOGY" != direct ] || life hvm
+    life stubdom
+fi
+
+# --- What xl says, with QEMU in Dom0 ---
+
+if play_only transcript && [ "$TOPOLOGY" = direct ]; then
+    cat >/tmp/transcript <<END
+# Create a guest with two devices
+\$ guest_start -t hvm h "$config"
+\$ xl pci-list h
+Vdev Device
+04.0 $E1000_BDF
+05.0 $EDU_BDF
+\$ xl pci-assignable-list
+$E1000E_BDF 
+
+# Attach what it has, and what is not assignable
+\$ xl pci-attach h $EDU_BDF
+! libxl: error: PCI device 0:0:5.0 is not assignable
+! libxl: error: libxl__device_pci_add failed for PCI device 0:0:5.0 (rc -3)
+! libxl: error: unable to add device
+[1]
+\$ xl pci-attach h $E1000B_BDF
+! libxl: error: PCI device 0:0:4.0 is not assignable
+! libxl: error: libxl__device_pci_add failed for PCI device 0:0:4.0 (rc -3)
+! libxl: error: unable to add device
+[1]
+
+# Detach and attach
+\$ xl pci-detach h $EDU_BDF
+\$ xl pci-list h
+Vdev Device
+04.0 $E1000_BDF
+\$ xl pci-assignable-list
+$EDU_BDF 
+$E1000E_BDF 
+\$ xl pci-attach h $EDU_BDF
+\$ guest_has h edu
+\$ xl pci-attach h $E1000E_BDF@9
+\$ xl pci-list h
+Vdev Device
+04.0 $E1000_BDF
+05.0 $EDU_BDF
+09.0 $E1000E_BDF
+
+# Detach what is not attached
+\$ xl pci-detach h $E1000B_BDF
+! libxl: error: PCI device not attached to this domain
+! libxl: error: unable to remove device
+[1]
+
+# Destroy the guest
+\$ xl destroy h
+\$ xl pci-assignable-list
+$EDU_BDF 
+$E1000_BDF 
+$E1000E_BDF 
+END
+    play patched
+    unpatched_xl
+    play unpatched
+    patched_xl
+fi
+
+if ! play_only others; then
+    done_testing
+    exit
+fi
 
 # --- What is refused, before anything is changed ---
 
@@ -168,6 +243,35 @@ if [ "$TOPOLOGY" = hwdom ]; then
     within "stubdomain killed: in time (ms)" 0 "$took" 60000
     is_free "stubdomain killed: the device is assignable" "$EDU_BDF"
     is "stubdomain killed: the PV guest is unharmed" "$(guest_net pv 2>&1)" "link=yes answers=2 interrupts=yes"
+
+    ok "another guest with a stubdomain" guest_start -t stubdom h 'passthrough = "enabled"'
+    pcid_stop STOP
+    xl -vvv pci-attach h "$EDU_BDF" >/tmp/attach 2>&1 &
+    attach=$!
+    ok "server stopped: an attach is under way" wait_until 20 grep -q "to domain $OWNER: .*query" /tmp/attach
+    ok "its stubdomain is killed" xl destroy h-dm
+    pcid_stop CONT
+    wait $attach && attach=0 || attach=$?
+    is "stubdomain killed: the attach fails" "$attach" 1
+    like "stubdomain killed: it says why" "$(cat /tmp/attach)" 'error: .'
+    timed xl destroy h
+    is "stubdomain killed: the guest is destroyed" "$status" 0
+    within "stubdomain killed: in time (ms)" 0 "$took" 60000
+    is_free "stubdomain killed: the device is assignable" "$EDU_BDF"
+
+    ok "another, whose owner's server is stopped" create_paused stubdom "$config"
+    pcid_stop STOP
+    timed xl pci-attach h "$E1000E_BDF"
+    is "server stopped: attach fails" "$status" 1
+    within "server stopped: in time (ms)" 0 "$took" 60000
+    timed xl destroy h
+    is "server stopped: the guest is destroyed" "$status" 0
+    within "server stopped: in time (ms)" 0 "$took" 60000
+    ok "server stopped: no stubdomain is left" no_guest h-dm
+    pcid_stop CONT
+    # Dom0 still has what they were lent, until somebody gets them, or they are removed.
+    is "server continued: the devices are assignable" "$(xl pci-assignable-list | tr -d ' ' | sort | xargs)" \
+        "$(printf '%s\n' "$E1000_BDF" "$EDU_BDF" "$E1000E_BDF" | sort | xargs)"
 
     ok "another guest, that runs without its owner's server" create_paused stubdom "$config"
     pcid_stop KILL

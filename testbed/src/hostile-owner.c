@@ -19,6 +19,7 @@ static unsigned int asked;
  */
 
 #define FEATURES "\"query\",\"assign\",\"unassign\",\"lend\",\"take_back\""
+#define CONTROL ",\"interrupt_control\""
 #define GREETING(version, features) "{\"pcid\":{\"version\":" version "," \
     "\"features\":[" features "]}}"
 #define V1 "{\"major\":1,\"minor\":0}"
@@ -524,6 +525,15 @@ static const struct {
     REPLIES("lend-reset", "a reset that is a number", "lend", RETURN("{"
             "\"resources\":[" NONE "," NONE "," NONE "," NONE "," NONE ","
             NONE "," NONE "],\"gsi\":0,\"reset\":7}")),
+    /* ... to who also asks for interrupt control */
+    { .name = "lend-control-missing", .what = "nothing about interrupt control",
+      .greeting = GREETING(V1, FEATURES CONTROL), .command = "\"lend\"",
+      .reply = LENT(NONE, "0") },
+    { .name = "lend-control-string", .what = "interrupt control is a string",
+      .greeting = GREETING(V1, FEATURES CONTROL), .command = "\"lend\"",
+      .reply = RETURN("{\"resources\":[" NONE "," NONE "," NONE "," NONE ","
+      NONE "," NONE "," NONE "],\"gsi\":0,\"reset\":null,"
+      "\"interrupt_control\":\"yes\"}") },
     /* ... of the proper form: whether it is the machine's to lend, is another matter */
     REPLIES("lend-ram", "RAM", "lend",
             LENT(RANGE("1048576", "2097151", "2"), "0")),
