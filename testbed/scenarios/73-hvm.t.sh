@@ -248,7 +248,7 @@ if [ "$TOPOLOGY" = hwdom ]; then
     pcid_stop STOP
     xl -vvv pci-attach h "$EDU_BDF" >/tmp/attach 2>&1 &
     attach=$!
-    ok "server stopped: an attach is under way" wait_until 20 grep -q "to domain $OWNER: .*query" /tmp/attach
+    ok "server stopped: an attach is under way" wait_until 20 [ -s /tmp/attach ]
     ok "its stubdomain is killed" xl destroy h-dm
     pcid_stop CONT
     wait $attach && attach=0 || attach=$?
