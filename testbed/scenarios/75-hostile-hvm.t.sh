@@ -12,6 +12,8 @@
 # device of the real owner, and loses it again.
 . /lib/hostile-owner.sh
 
+# Xen has to know a device that an HVM guest is to get.
+ATTACHED=$EDU_BDF
 OWNER=$(xl pci-owner | cut -d' ' -f1)
 mkdir -p /tmp/hostile
 pcid_stop
@@ -43,7 +45,7 @@ $(doubles "$quick
 $formal
 $for_hvm")
 END
-fails "no device is marked as the guest's" xenstore-exists /libxl/pci/0000-00-1e-7/domid
+fails "the device is not marked as the guest's" xenstore-exists "/libxl/pci/$(echo "$EDU_BDF" | tr :. -)/domid"
 
 xl pci-owner "$OWNER"
 ok "the guest gets a device of the real owner" xl pci-attach victim "$EDU_BDF"

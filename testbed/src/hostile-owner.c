@@ -48,20 +48,9 @@ static const struct {
     { "0000:00:1d.0", RETURN("{\"driver\":null,\"assigned\":false,"
       "\"pciback\":true,\"vendor\":1,\"device\":2,\"class\":3,"
       "\"functions\":[0],\"functions_assigned\":[]}") },
-    { "\"query\"", QUERY("\"pciback\"", "1", "7", "7") },
+    { "\"query\"", QUERY("\"pciback\"", "1", "$", "$") },
     { "", DESC("this one does nothing") },
 };
-
-static void substitute(const char *text, const char *id)
-{
-    const char *at;
-
-    for (; (at = strchr(text, '@')); text = at + 1) {
-        send_bytes(text, at - text);
-        send_text(id);
-    }
-    send_line(text);
-}
 
 /* The ID of a request, as it is written */
 static const char *id_of(const char *request)
@@ -74,13 +63,36 @@ static const char *id_of(const char *request)
     return id;
 }
 
+/* The function of the device that a request is about */
+static const char *function_of(const char *request)
+{
+    static char function[2];
+    const char *at = strstr(request, "\"sbdf\":\"");
+
+    snprintf(function, sizeof(function), "%s",
+             at && strlen(at) > 20 ? at + 8 + strlen("0000:00:00.") : "");
+    return function;
+}
+
+/* Sends text, with the request's ID for each '@', and its function for '$'. */
+static void substitute(const char *text, const char *request)
+{
+    size_t n;
+
+    for (; text[n = strcspn(text, "@$")]; text += n + 1) {
+        send_bytes(text, n);
+        send_text(text[n] == '@' ? id_of(request) : function_of(request));
+    }
+    send_line(text);
+}
+
 static void reply_properly(const char *request)
 {
     size_t i;
 
     for (i = 0; !strstr(request, proper[i].request); i++)
         ;
-    substitute(proper[i].reply, id_of(request));
+    substitute(proper[i].reply, request);
 }
 
 static void offer(void)
@@ -463,19 +475,19 @@ static const struct {
     /* Replies to a query */
     REPLIES("query-list", "the reply to ls", "query", RETURN("[]")),
     REPLIES("query-driver", "a driver that is a path", "query",
-            QUERY("\"../../../etc\"", "1", "7", "7")),
+            QUERY("\"../../../etc\"", "1", "$", "$")),
     REPLIES("query-vendor", "a vendor of 2^16", "query",
-            QUERY("null", "65536", "7", "7")),
+            QUERY("null", "65536", "$", "$")),
     REPLIES("query-function", "a function of 9", "query",
-            QUERY("null", "1", "7,9", "7")),
+            QUERY("null", "1", "$,9", "$")),
     REPLIES("query-2^32", "a function of 2^32+7", "query",
-            QUERY("null", "1", "4294967303", "7")),
+            QUERY("null", "1", "4294967303", "$")),
     REPLIES("query-twice", "a function twice", "query",
-            QUERY("null", "1", "7,7", "7")),
+            QUERY("null", "1", "$,$", "$")),
     REPLIES("query-other", "not the function that was asked about", "query",
-            QUERY("null", "1", "0", "0")),
+            QUERY("null", "1", "6", "6")),
     REPLIES("query-assigned", "assigned and not assigned", "query",
-            QUERY("null", "1", "7", "")),
+            QUERY("null", "1", "$", "")),
     /* Replies to lend */
     REPLIES("lend-6", "six ranges", "lend", RETURN("{\"resources\":[" NONE ","
             NONE "," NONE "," NONE "," NONE "," NONE "],\"gsi\":0,"
@@ -575,7 +587,7 @@ static void play_owner(size_t i)
         if (!owners[i].command || !strstr(request, owners[i].command))
             reply_properly(request);
         else if (owners[i].reply)
-            substitute(owners[i].reply, id_of(request));
+            substitute(owners[i].reply, request);
         else
             owners[i].play(request);
     }

@@ -43,11 +43,12 @@ command_of() {
     case $1 in
         list) echo xl pci-assignable-list ;;
         add) echo xl pci-assignable-add 00:1d.0 ;;
-        attach) echo xl pci-attach victim 00:1e.7 ;;
+        attach) echo xl pci-attach victim "${ATTACHED:-00:1e.7}" ;;
     esac
 }
 
-# NAME COMMAND STATUS REGEX. attach and add are of devices that only the owner knows.
+# NAME COMMAND STATUS REGEX. add is of a device that only the owner knows; attach, too, unless
+# $ATTACHED is another one.
 no_sign='has sent nothing for'
 silent="greeting-none list 1 did not answer within
 greeting-endless list 1 message too long|did not answer within

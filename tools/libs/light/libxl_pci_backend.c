@@ -291,11 +291,15 @@ int libxl__pci_backend_commit(libxl__gc *gc, const libxl__pci_record *rec,
     return ERROR_FAIL;
 }
 
-/* Unlike a transaction, this succeeds whoever writes there. */
+/* Unlike a transaction, this succeeds whoever writes there.  The directories
+ * are all that those above them have. */
 static void remove_at_once(libxl__gc *gc, const libxl__pci_record *rec)
 {
-    const char *path[] = { frontend_path(gc, rec),
-                           libxl__pci_backend_path(gc, rec) };
+    const char *path[] = {
+        GCSPRINTF("/local/domain/%u/device/pci", rec->frontend),
+        GCSPRINTF("/local/domain/%u/backend/pci/%u", rec->owner,
+                  rec->frontend),
+    };
     int i;
 
     for (i = 0; i < ARRAY_SIZE(path); i++)
