@@ -112,8 +112,9 @@ choose_variant() {
 }
 
 # boot_arguments; the initramfs is "initrd" in the emulator's directory. $policy, if set, is
-# another FLASK policy than the built one, $dom0_memory another size; $daemon=no: without
-# xl pcid; $hardware_dom: the number of a hardware domain that is left to the scenario.
+# another FLASK policy than the built one, $hypervisor another hypervisor, $dom0_memory another
+# size; $daemon=no: without xl pcid; $hardware_dom: the number of a hardware domain that is left to
+# the scenario.
 boot_arguments() {
     local kernel
     kernel=$(cat "$testbed/image/lib/kernel-options")
@@ -133,7 +134,7 @@ boot_arguments() {
         xen="${xen/flask=permissive/flask=enforcing} conring_size=2M"
         modules=,${policy:-$out/xenpolicy}
     fi
-    qemu+=(-kernel "$out/xen" -append "$xen" -initrd "$out/vmlinux $dom0,initrd$modules")
+    qemu+=(-kernel "${hypervisor:-$out/xen}" -append "$xen" -initrd "$out/vmlinux $dom0,initrd$modules")
 }
 
 # A directory for this run; those of runs that were killed are removed.
