@@ -53,7 +53,7 @@ step "After: xl asks xl pcid, which the domain that owns the devices has started
 hwdom '/etc/init.d/xlpcid status'
 has "xl pcid is running"
 dom0 'xl pci-owner'
-prints "$OWNER $OWNER_NAME"
+has "$OWNER $OWNER_NAME"
 dom0 'xl pci-assignable-list'
 prints ""
 

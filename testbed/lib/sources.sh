@@ -45,7 +45,7 @@ xen_version() {
 tree_on_disk() {
     [ -e "$2" ] || cp "$(git -C "$1" rev-parse --absolute-git-dir)/index" "$2"
     # What is committed counts even where Xen's .gitignore has it, as *.d does init.d.
-    GIT_INDEX_FILE=$2 git -C "$1" read-tree -m HEAD
+    GIT_INDEX_FILE=$2 git -C "$1" read-tree --reset HEAD
     GIT_INDEX_FILE=$2 git -C "$1" add -A
     GIT_INDEX_FILE=$2 git -C "$1" write-tree
 }

@@ -1,25 +1,8 @@
 # shellcheck shell=bash
-# Hypervisor and tools. Sourced by build; uses common.sh.
+# The tools, and the FLASK policy. Sourced by build; uses common.sh.
 # shellcheck disable=SC2154
 
 jobs=-j$(nproc)
-
-build_hypervisor() {
-    local tree=$build/$1
-    local sum
-    local config=$testbed/xen.config
-    [ "$arch" = x86_64 ] || config=$testbed/xen-$arch.config
-    sum=$(cat "$build/base-id" "$config" | sha1sum)
-    if [ "$sum" = "$(cat "$out/xen.sum" 2>/dev/null)" ]; then
-        return
-    fi
-    step hypervisor-config "configuring the hypervisor" \
-        build_safely make -C "$tree/xen" XEN_TARGET_ARCH="$arch" KCONFIG_ALLCONFIG="$config" alldefconfig
-    step hypervisor "building the hypervisor (about 70 s)" \
-        build_safely make "$jobs" -C "$tree/xen" XEN_TARGET_ARCH="$arch" build
-    cp "$tree/xen/xen" "$out/xen"
-    echo "$sum" >"$out/xen.sum"
-}
 
 configure_tree() {
     cd "$1" || return

@@ -93,6 +93,7 @@ is "the guest may access nothing more" "$(domain_access "$other")" "$other_acces
 fails "the hardware domain cannot let it use ports" owner lend-ports "$other" 0xc000 8
 like "for want of permission" "$output" 'Operation not permitted|Permission denied'
 like "FLASK has denied that" "$(denied)" "^use_[a-z_]+: domU_t ioport_t:resource$"
+is "the guest may access nothing more" "$(domain_access "$other")" "$other_access"
 
 # --- Nor is Dom0 ---
 

@@ -39,6 +39,8 @@ is "Xen has three MSIs more" "$(($(msis | wc -l) - $(printf '%s\n' "$before" | g
 ok "the card is detached" xl pci-detach guest "$E1000E_BDF"
 is "Xen has no MSI of it" "$(msis)" "$before"
 ok "the one behind the bridge is detached" xl pci-detach guest "$BRIDGED_BDF"
+is "the guest may access nothing of them" "$(domain_access "$(xl domid guest)")" "$(device_access)"
+is "nor may Dom0" "$(domain_access 0)" "$dom0_access"
 ok "the card is attached" xl pci-attach guest "$E1000E_BDF"
 uses_msix "attached"
 ok "the one behind the bridge is attached" xl pci-attach guest "$BRIDGED_BDF"

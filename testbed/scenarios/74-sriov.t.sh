@@ -175,11 +175,7 @@ ok "first is destroyed" xl destroy first
 ok "first is created with it" guest_start first "pci = [ '$VF1' ]"
 ok "and has a driver for it" guest_run first insmod /lib/modules/igbvf.ko
 is_with "plugged in: first has it" first "$VF1"
-guest_has first igbvf
-# No ping: after a rescan Linux gives the functions other addresses, above 4 GB, at which they do
-# not answer in this emulator ("PF still in reset state").
-ping_guest first >/dev/null
-is "plugged in: its driver uses MSI-X" "$(guest_run first grep -c pcifront-msi-x /proc/interrupts)" 3
+works "plugged in" first
 
 # --- The end ---
 

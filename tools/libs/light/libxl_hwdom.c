@@ -196,11 +196,16 @@ static int keep_dom_exc(libxl__gc *gc, uint32_t domid)
 
 int libxl__hwdom_made(libxl__gc *gc, uint32_t domid)
 {
-    int r;
+    uint32_t self;
+    int r, rc;
 
-    /* Revoke what it cannot have yet: refused to a domain without that. */
-    r = xc_domain_ioport_permission(CTX->xch, domid, PORT_OF_HARDWARE_DOMAIN,
-                                    1, false);
+    rc = libxl__get_domid(gc, &self);
+    if (rc) return rc;
+
+    /* Grant this domain what it had: refused if Xen has taken it away, and no
+     * change otherwise.  FLASK may not let us revoke the other's rights. */
+    r = xc_domain_ioport_permission(CTX->xch, self, PORT_OF_HARDWARE_DOMAIN,
+                                    1, true);
     if (!r) {
         LOGD(ERROR, domid, "Xen has not made it the hardware domain: boot a"
              " hypervisor that is built with CONFIG_LATE_HWDOM");
