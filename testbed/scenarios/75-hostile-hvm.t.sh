@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # topologies: hwdom
 # not on arm64: HVM guests are of x86
 # make check: , for it needs an emulator of 4 GB: make check-all has it
@@ -8,8 +8,11 @@
 #
 # An HVM guest, whose device model runs in a stubdomain, is to get a device of an owner that does
 # not keep to the protocol (41-hostile.t.sh has PV guests): each attach fails in time, says why,
-# and leaves neither the guest nor the stubdomain with any right. Afterwards the guest gets a
-# device of the real owner, and loses it again.
+# and leaves neither the guest nor the stubdomain with any right. An owner that answers nonsense
+# is not asked to take the device back: that is left to the next command, which may find an
+# owner that answers. Here it does: the guest gets the device of the real owner, and loses it.
+#
+# 75-hostile-hvm.t.sh [NAME...]: just these misbehaviours.
 . /lib/hostile-owner.sh
 
 # Xen has to know a device that an HVM guest is to get.
@@ -35,6 +38,7 @@ guest_run evil hostile owner &
 ok "a hostile owner publishes what a daemon does" wait_until 10 xenstore-exists "$home/pcid/0"
 while read -r name command status_wanted regex; do
     [ "$command" = attach ] || continue
+    case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
     # shellcheck disable=SC2046
     owner_plays "$name" /tmp/hostile/owner $(command_of attach)
     owner_played "$name" /tmp/hostile/owner "$status_wanted" "$regex"
@@ -45,7 +49,6 @@ $(doubles "$quick
 $formal
 $for_hvm")
 END
-fails "the device is not marked as the guest's" xenstore-exists "/libxl/pci/$(echo "$EDU_BDF" | tr :. -)/domid"
 
 xl pci-owner "$OWNER"
 ok "the guest gets a device of the real owner" xl pci-attach victim "$EDU_BDF"

@@ -145,7 +145,7 @@ static void owner_twice(const char *request)
 static void owner_progress(const char *request, int count)
 {
     while (count-- && !closed())
-        substitute("{\"progress\":{},\"id\":@}", id_of(request));
+        substitute("{\"progress\":{},\"id\":@}", request);
 }
 
 static void owner_progress_once(const char *request)
@@ -173,7 +173,7 @@ static void owner_ls(const char *request, int count)
 {
     send_text("{\"return\":[\"" ABSENT "\"");
     send_many(",\"" ABSENT "\"", count - 1);
-    substitute("],\"id\":@}", id_of(request));
+    substitute("],\"id\":@}", request);
 }
 
 static void owner_ls_20k(const char *request) { owner_ls(request, 20000); }
@@ -183,7 +183,7 @@ static void owner_desc_100k(const char *request)
 {
     send_text("{\"error\":{\"class\":\"OperationFailed\",\"desc\":\"");
     send_many(X1000("word "), 20);
-    substitute("\"},\"id\":@}", id_of(request));
+    substitute("\"},\"id\":@}", request);
 }
 
 static void owner_prod_ahead(const char *request)
