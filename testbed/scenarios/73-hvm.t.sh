@@ -147,8 +147,8 @@ $E1000E_BDF
 
 # Attach what it has, and what is not assignable
 \$ xl pci-attach h $EDU_BDF
-! libxl: error: PCI device 0:0:5.0 is not assignable
-! libxl: error: libxl__device_pci_add failed for PCI device 0:0:5.0 (rc -3)
+! libxl: error: PCI device $EDU_BDF already assigned to a different guest?
+! libxl: error: libxl__device_pci_add failed for PCI device 0:0:5.0 (rc -1)
 ! libxl: error: unable to add device
 [1]
 \$ xl pci-attach h $E1000B_BDF
@@ -183,8 +183,8 @@ Vdev Device
 # Destroy the guest
 \$ xl destroy h
 \$ xl pci-assignable-list
-$EDU_BDF 
 $E1000_BDF 
+$EDU_BDF 
 $E1000E_BDF 
 END
     play patched
