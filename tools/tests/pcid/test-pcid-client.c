@@ -726,6 +726,32 @@ static void owner_set_and_clear(void)
     end();
 }
 
+/* Whether a domain that is being built could be designated */
+static void owner_vacant(void)
+{
+    libxl_domid other;
+
+    domains(-1);
+    world_call(ctx);
+    {
+        GC_INIT(ctx);
+
+        is_int(libxl__pci_owner_vacant(gc, &other), 0, "none is designated");
+        store_put(PCID_XS_OWNER, "3");
+        is_int(libxl__pci_owner_vacant(gc, &other), 0,
+               "one that does not exist");
+        store_add_domain(3);
+        is_int(libxl__pci_owner_vacant(gc, &other), ERROR_DEVICE_EXISTS,
+               "one that does");
+        is_int(other, 3, "it is told");
+        store_put(PCID_XS_OWNER, "rubbish");
+        is_int(libxl__pci_owner_vacant(gc, &other), ERROR_INVAL, "rubbish");
+        GC_FREE;
+    }
+    world_return();
+    end();
+}
+
 static void stopped_before(void)
 {
     int rc;
@@ -1524,6 +1550,7 @@ int main(void)
     designation_is_rubbish();
     designation_changes();
     owner_set_and_clear();
+    owner_vacant();
     stopped_before();
     stopped_while_connected();
     slow_device();

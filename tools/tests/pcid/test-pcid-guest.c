@@ -946,6 +946,38 @@ static void owner_writes_without_end(void)
     is_free(DEV2, "the second");
 }
 
+/* One that keeps a device in that directory, of several */
+static void owner_keeps_nodes(void)
+{
+    if (t != HWDOM) return;
+    three_attached();
+    fault_inject("xs_rm", "backend/pci/7/0/key-0", EIO, 0, 1000);
+    is_int(now(do_detach, g1_dev1), 0, "detach");
+    has_str(world_log(), "what other domains can write is left there",
+            "says so");
+    faults_clear();
+    is_int(guest_devices(G1), 2, "the guest has the others");
+    is_int(owner_of(DEV2), G1, "the second");
+    is_free(DEV1, "the first");
+    is_int(now(do_destroy, g1_dev1), 0, "destroy");
+    is_free(DEV2, "the second");
+    is_free(DEV3, "the third");
+}
+
+/* The guest's state cannot be made the toolstack's. */
+static void not_by_force(void)
+{
+    one_attached();
+    pcifront_set(G1, PCIFRONT_PAUSED);
+    fault_inject("xs_set_permissions", "device/pci/0", EIO, 0, 1000);
+    ok(now(do_detach_force, g1_dev1), "%s: detach by force", T);
+    has_str(world_log(), "cannot say who may write to", "%s: says why", T);
+    faults_clear();
+    ok(guest_has(G1, DEV1), "%s: the guest keeps it", T);
+    is_int(now(do_detach_force, g1_dev1), 0, "%s: again", T);
+    is_free(DEV1, "by force");
+}
+
 static void owner_away(void)
 {
     one_attached();
@@ -1535,6 +1567,8 @@ int main(void)
     each_topology(writes_without_end);
     each_topology(ends_writing);
     each_topology(owner_writes_without_end);
+    each_topology(owner_keeps_nodes);
+    each_topology(not_by_force);
     each_topology(owner_away);
     each_topology(owner_away_at_the_end);
     each_topology(vanishes);
