@@ -698,7 +698,8 @@ bool xs_transaction_end(struct xs_handle *h, xs_transaction_t id, bool abort)
 
     if (!abort && fault_take("xs_transaction_end", "")) {
         error = errno;
-    } else if (!abort && (conflicts || t->lost || t->generation != generation)) {
+    } else if (!abort &&
+               (conflicts || t->lost || t->generation != generation)) {
         if (conflicts) conflicts--;
         error = EAGAIN;
     } else if (!abort) {
