@@ -286,8 +286,8 @@ int libxl__pci_backend_commit(libxl__gc *gc, const libxl__pci_record *rec,
     if (rc <= 0 || ++*tries < TRIES) return rc;
 
     LOGD(ERROR, rec->domid, "domain %u or domain %u writes without end to its"
-         " xenstore nodes of PCI devices, so that they cannot be changed",
-         rec->frontend, rec->owner);
+         " xenstore nodes of PCI devices, so that they cannot be changed: find"
+         " out what these domains do", rec->frontend, rec->owner);
     return ERROR_FAIL;
 }
 
@@ -311,7 +311,8 @@ int libxl__pci_backend_forget(libxl__gc *gc, const libxl__pci_record *rec,
 {
     xs_transaction_t t = XBT_NULL;
     int tries = 0, rc;
-    bool ours = false;
+    /* Nothing of it is in the directories. */
+    bool ours = entry && !entry->exported;
 
     for (;;) {
         rc = libxl__xs_transaction_start(gc, &t);
@@ -525,8 +526,9 @@ static int release_ask(libxl__gc *gc, libxl__pci_backend_op *op,
         rc = libxl__pci_backend_commit(gc, op->rec, &t, &tries);
         if (!rc) break;
         if (rc < 0) goto out;
-        /* The guest is not to come between once more. */
-        if (force) set_writer(gc, XBT_NULL, op->rec, LIBXL_TOOLSTACK_DOMID);
+        /* The guest is not to come between again. */
+        if (force && tries == 1)
+            set_writer(gc, XBT_NULL, op->rec, LIBXL_TOOLSTACK_DOMID);
     }
 
  out:
