@@ -15,7 +15,7 @@
 
 /* How often to try to change directories in which other domains write: each
  * of their writes may make a transaction fail. */
-#define TRIES 100
+#define TRIES 20
 
 /* Like libxl__domain_device_*_path(), but without asking xenstored each time
  * where a domain has its nodes */

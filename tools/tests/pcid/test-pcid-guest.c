@@ -1406,7 +1406,7 @@ static void directory_stays(const char *whose, const char *dir,
     begin();
     is_int(now(op, g1_dev1), 0, "%s: %s, %s: succeeds", T, whose, what);
     ok(took() < 20000, "%s: %s, %s: in time", T, whose, what);
-    ok(fault_hits(fault) > 2 && fault_hits(fault) < 200,
+    ok(fault_hits(fault) > 2 && fault_hits(fault) < 100,
        "%s: %s, %s: is tried again, but not for ever", T, whose, what);
     faults_clear();
     is_int(guest_devices(G1), 0, "%s: %s, %s: the record is gone", T, whose,
