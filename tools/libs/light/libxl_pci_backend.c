@@ -235,31 +235,38 @@ static int move_device(libxl__gc *gc, xs_transaction_t t, const char *be,
                                    vdev);
 }
 
-/* `ours': only nodes that no domain but the toolstack domain can write */
+/* Which of the nodes outside of the record a transaction uses */
+typedef enum {
+    DIRS_ALL,
+    /* Only those of Dom0, without the ones that its pciback writes all the
+     * time, if the guest changes its state all the time. */
+    DIRS_OURS,
+    DIRS_NONE,
+} dirs;
+
 static int remove_directories(libxl__gc *gc, xs_transaction_t t,
-                              const libxl__pci_record *rec, bool ours)
+                              const libxl__pci_record *rec, dirs which)
 {
     int rc = 0;
 
-    if (!ours)
+    if (which == DIRS_ALL)
         rc = libxl__pci_remove_path(gc, t, frontend_path(gc, rec));
-    if (!rc && (!ours || rec->owner == LIBXL_TOOLSTACK_DOMID))
+    if (!rc && which != DIRS_NONE)
         rc = libxl__pci_remove_path(gc, t, libxl__pci_backend_path(gc, rec));
     return rc;
 }
 
 static int remove_from_directory(libxl__gc *gc, xs_transaction_t t,
                                  const libxl__pci_record *rec,
-                                 const libxl__pci_entry *entry, bool ours)
+                                 const libxl__pci_entry *entry, dirs which)
 {
     const char *be = libxl__pci_backend_path(gc, rec), *there;
     int n, num, i, rc;
 
-    if (!entry->exported) return 0;
+    if (which == DIRS_NONE) return 0;
 
     num = libxl__pci_record_exported(rec);
-    if (num == 1) return remove_directories(gc, t, rec, ours);
-    if (ours && rec->owner != LIBXL_TOOLSTACK_DOMID) return 0;
+    if (num == 1) return remove_directories(gc, t, rec, which);
 
     /* An owner may have removed the directory: do not make it again. */
     rc = libxl__xs_read_checked(gc, t, be, &there);
@@ -275,7 +282,8 @@ static int remove_from_directory(libxl__gc *gc, xs_transaction_t t,
     }
     rc = libxl__xs_write_checked(gc, t, GCSPRINTF("%s/num_devs", be),
                                  GCSPRINTF("%d", num - 1));
-    return rc ?: go_on(gc, t, rec);
+    if (rc || which == DIRS_OURS) return rc;
+    return go_on(gc, t, rec);
 }
 
 int libxl__pci_backend_commit(libxl__gc *gc, const libxl__pci_record *rec,
@@ -309,18 +317,18 @@ static void remove_at_once(libxl__gc *gc, const libxl__pci_record *rec)
 int libxl__pci_backend_forget(libxl__gc *gc, const libxl__pci_record *rec,
                               const libxl__pci_entry *entry)
 {
+    dirs which = entry && !entry->exported ? DIRS_NONE : DIRS_ALL;
+    bool last = !entry || libxl__pci_record_exported(rec) == 1;
     xs_transaction_t t = XBT_NULL;
     int tries = 0, rc;
-    /* Nothing of it is in the directories. */
-    bool ours = entry && !entry->exported;
 
     for (;;) {
         rc = libxl__xs_transaction_start(gc, &t);
         if (rc) goto out;
 
-        rc = entry ? remove_from_directory(gc, t, rec, entry, ours) :
-            remove_directories(gc, t, rec, ours);
-        if (rc && ours) {
+        rc = entry ? remove_from_directory(gc, t, rec, entry, which) :
+            remove_directories(gc, t, rec, which);
+        if (rc && which == DIRS_OURS) {
             LOGED(ERROR, rec->domid, "cannot remove %s",
                   libxl__pci_backend_path(gc, rec));
             goto out;
@@ -337,15 +345,14 @@ int libxl__pci_backend_forget(libxl__gc *gc, const libxl__pci_record *rec,
 
         /* A node has vanished or changed under way. */
         libxl__xs_transaction_abort(gc, &t);
-        if (ours || ++tries < TRIES) continue;
-        ours = true;
-        if (!entry || libxl__pci_record_exported(rec) == 1) {
-            remove_at_once(gc, rec);
-            continue;
-        }
-        LOGD(WARN, rec->domid, "cannot remove the device from %s: what other"
-             " domains can write is left there",
-             libxl__pci_backend_path(gc, rec));
+        if (which == DIRS_NONE || ++tries % TRIES) continue;
+        if (last) remove_at_once(gc, rec);
+        which = which == DIRS_ALL && rec->owner == LIBXL_TOOLSTACK_DOMID ?
+            DIRS_OURS : DIRS_NONE;
+        if (which == DIRS_NONE && !last)
+            LOGD(WARN, rec->domid, "cannot remove the device from %s: what"
+                 " other domains can write is left there",
+                 libxl__pci_backend_path(gc, rec));
     }
 
  out:

@@ -63,9 +63,11 @@ _hidden int libxl__pci_backend_commit(libxl__gc *gc,
  * device, the directories.  Without an entry: does so for all devices.
  *
  * A guest, or an owner that is another domain, can make each try fail by
- * writing there all the time.  After many, this removes the directories before
- * the record; or, if other devices are still there, warns, and removes the
- * record: libxl does not decide by what is left in the directory.
+ * writing there all the time, or by making the pciback of Dom0 do so.  After
+ * many, this removes the directories before the record; or, if other devices
+ * are still there, warns, and removes the record: libxl does not decide by
+ * what is left in the directory.  In that of Dom0, nothing is left before
+ * that has been tried as often, too.
  */
 _hidden int libxl__pci_backend_forget(libxl__gc *gc,
                                       const libxl__pci_record *rec,

@@ -70,6 +70,7 @@ struct transaction {
     unsigned generation; /* of the store when it was started */
     struct change *changes;
     bool lost; /* somebody else changes what it has used */
+    bool used_busy[2];
     struct transaction *next;
 };
 
@@ -77,6 +78,7 @@ static struct db store;
 static unsigned generation, last_id;
 static int conflicts;
 static int writer; /* see store_writer() */
+static char busy[2][PATH_BYTES]; /* see store_busy() */
 static struct transaction *transactions;
 static struct xs_handle *handles;
 static bool domains[DOMAINS_MAX];
@@ -209,11 +211,16 @@ static void use(struct db *db, const char *path)
 {
     const struct node *n = writer ? find(&store, path) : NULL;
     struct transaction *t;
+    int i;
 
-    if (!n || !may(n, writer, XS_PERM_WRITE) || xc_paused(writer)) return;
     for (t = transactions; t && &t->db != db; t = t->next)
         ;
-    if (t && !t->handle->domid) t->lost = true;
+    if (!t || t->handle->domid) return;
+    if (n && may(n, writer, XS_PERM_WRITE) && !xc_paused(writer))
+        t->lost = true;
+    for (i = 0; i < 2; i++)
+        if (!strcmp(path, busy[i])) t->used_busy[i] = true;
+    if (t->used_busy[0] && t->used_busy[1]) t->lost = true;
 }
 
 /* The node, or NULL with errno set: ENOENT only for who may know that. */
@@ -741,6 +748,7 @@ void store_reset(void)
 
     db_free(&store);
     conflicts = writer = 0;
+    *busy[0] = *busy[1] = '\0';
     memset(domains, 0, sizeof(domains));
     add(&store, "", "", 0, &root, 1);
     store_add_domain(0);
@@ -851,6 +859,12 @@ void store_conflicts(int n)
 void store_writer(int domid)
 {
     writer = domid;
+}
+
+void store_busy(const char *path, const char *with)
+{
+    snprintf(busy[0], sizeof(busy[0]), "%s", path);
+    snprintf(busy[1], sizeof(busy[1]), "%s", with);
 }
 
 /*

@@ -136,6 +136,9 @@ void store_conflicts(int n);
 /* That domain writes without end to all that it may write, unless it is
  * paused: transactions of domain 0 that use such a node fail.  0: none does. */
 void store_writer(int domid);
+/* Somebody writes the node `path' without end, from when the toolstack uses the
+ * other on: transactions of domain 0 that use both fail. */
+void store_busy(const char *path, const char *with);
 
 /*
  * libxenctrl

@@ -916,6 +916,30 @@ static void writes_without_end(void)
     is_free(DEV1, "by force");
 }
 
+/* One that makes Dom0's pciback write without end, as soon as it has let go */
+static void pciback_writes_without_end(void)
+{
+#define DIR "/local/domain/0/backend/pci/7/0/"
+    if (t == HWDOM) return;
+    three_attached();
+    store_busy(DIR "state", DIR "key-0");
+    is_int(now(do_detach, g1_dev1), 0, "%s: detach the first", T);
+    ok(took() <= 25000, "%s: in time (%d ms)", T, took());
+    is_free(DEV1, "the first");
+    is_str(store_get(DIR "num_devs"), "2", "%s: its directory has two", T);
+    is_str(store_get(DIR "dev-0"), DEV2, "%s: first the second", T);
+
+    store_busy(DIR "num_devs", DIR "key-0");
+    is_int(now(do_detach, g1_dev2), 0, "%s: detach the second", T);
+    has_str(world_log(), "what other domains can write is left there",
+            "%s: says so", T);
+    is_free(DEV2, "the second");
+    is_int(owner_of(DEV3), G1, "%s: the guest keeps the third", T);
+    is_int(now(do_destroy, g1_dev1), 0, "%s: destroy", T);
+    is_free(DEV3, "the third");
+#undef DIR
+}
+
 /*
  * The owner
  */
@@ -1566,6 +1590,7 @@ int main(void)
     each_topology(ends_after_detach);
     each_topology(ends_when_it_has_gone);
     each_topology(writes_without_end);
+    each_topology(pciback_writes_without_end);
     each_topology(owner_writes_without_end);
     each_topology(owner_keeps_nodes);
     each_topology(not_by_force);
