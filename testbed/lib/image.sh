@@ -122,7 +122,7 @@ build_image() {
     find_kernel
     local sum
     sum=$({
-        cat "$build"/*.built "$build/helpers.sum" "$testbed/lib/image.sh"
+        cat "$build"/*.built "$build/helpers.sum" "$testbed"/lib/{image.sh,hotplug_limit.py}
         find "$testbed/image" -type f -print0 | sort -z | xargs -0 sha1sum
         sha1sum "$kernel" /usr/lib/systemd/systemd 2>/dev/null
     } | sha1sum)
@@ -134,6 +134,8 @@ build_image() {
 make_image() {
     local root=$build/image
     extract_vmlinux "$kernel" >"$out/vmlinux"
+    # No domain here has more memory than that, and each of them boots in half the time.
+    [ "$arch" != x86_64 ] || "$testbed/lib/hotplug_limit.py" "$out/vmlinux" 16
 
     rm -rf "$root"
     mkdir -p "$root"/{bin,dev,etc/xen,lib/modules,mnt,opt/plain/bin,opt/plain/lib,proc,root,run,sys,tmp}
