@@ -98,12 +98,14 @@ xl destroy first
 
 # --- Clients of vchan-socket-proxy that follow each other ---
 
-proxy() { vchan-socket-proxy "$@"; }
-[ "${1:-}" != plain ] || proxy() { LD_LIBRARY_PATH=/opt/plain/lib /opt/plain/bin/vchan-socket-proxy "$@"; }
+proxy() { exec vchan-socket-proxy "$@"; }
+[ "${1:-}" != plain ] || proxy() { exec env LD_LIBRARY_PATH=/opt/plain/lib /opt/plain/bin/vchan-socket-proxy "$@"; }
 greeter serve /run/greeter &
 ok "a server that greets" wait_until 10 [ -S /run/greeter ]
 proxy -m server 0 data/proxy /run/greeter &
+server=$!
 proxy -m client 0 data/proxy /run/proxy &
 ok "is behind two proxies" wait_until 10 [ -S /run/proxy ]
 is "each client is greeted, one at once after the other" "$(greeter ask /run/proxy 100)" 100
+is "also while the proxy of the server is busy" "$(greeter ask /run/proxy 5 "$server")" 5
 done_testing
