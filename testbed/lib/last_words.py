@@ -9,6 +9,10 @@ from the console to the file LOG.  The monitor says where the processors are;
 that is added to the log.  Xen, asked on the console, says what its domains wait
 for, and the kernel that has the console, the hardware domain's, what its
 processes do.  On stdout: the gist of it.
+
+Status 3: the emulator hangs.  At times, QEMU's emulation of SVM never ends what
+the firmware of an HVM guest does, in real mode, while no emulated time passes;
+then Xen does not answer either.
 """
 
 import json
@@ -82,6 +86,11 @@ def gist(registers, said):
             print("domain %s %s %s" % (domain.split(":")[0], *state))
 
 
+def in_real_mode(registers):
+    """Where processors are that execute 16-bit code, which only HVM guests do."""
+    return re.findall(r"^EIP=(\w+).*?^CS =(\w+)", registers, re.M | re.S)
+
+
 def main():
     monitor, console, path = sys.argv[1:]
     with open(path, "a+", encoding="utf-8", errors="replace") as log:
@@ -92,7 +101,13 @@ def main():
         after = attempt(processors, monitor)
         print(before, said, after, sep="\n", file=log, flush=True)
         log.seek(begin)
-        gist(before, log.read())
+        said = log.read()
+        gist(before, said)
+    places = in_real_mode(before)
+    if "General information for domain" not in said and places and places == in_real_mode(after):
+        print("the emulator hangs: Xen does not answer, an HVM guest stays where it is")
+        return 3
+    return 0
 
 
-main()
+sys.exit(main())

@@ -620,9 +620,10 @@ class Run:
             % self.args.limit)
         say("%s, in short:" % self.args.console)
         self.machine.disconnect()
-        subprocess.run([os.path.join(HERE, "last_words.py"), "monitor", "console",
-                        self.args.console], cwd=self.args.work, stdout=sys.stderr,
-                       check=False)
+        done = subprocess.run([os.path.join(HERE, "last_words.py"), "monitor", "console",
+                               self.args.console], cwd=self.args.work, stdout=sys.stderr,
+                              check=False)
+        return 125 if done.returncode == 3 else 124
 
     def outcome(self, status):
         """testbed/run's exit status from the emulator's."""
@@ -649,8 +650,7 @@ class Run:
             say("%s; console: %s" % (trouble, self.args.console))
             return 126
         except TimeUp:
-            self.last_words()
-            return 124
+            return self.last_words()
         finally:
             if self.machine:
                 self.machine.kill()

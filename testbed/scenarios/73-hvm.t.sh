@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom hwdom+flask
 # not on arm64: HVM guests are of x86
-# make check: , for it takes a quarter of an hour, and an emulator of 4 GB: make check-all has it
+# make check: hwdom, and only the life, for the whole takes a quarter of an hour
+# make check-all: all
 # needs: hvm
 # memory: 1200M
 # time limit: 1800
@@ -13,7 +14,7 @@
 # owner that are killed. In direct, what xl says of a guest with QEMU in Dom0 is a transcript, as
 # in 10-assignable, which is played with unpatched xl, too.
 #
-# 73-hvm.t.sh [life | transcript | others]: just that.
+# 73-hvm.t.sh [life | transcript | others | all]: one part (the first, if none is named), or all.
 . /lib/places.sh
 . /lib/transcript.sh
 
@@ -124,17 +125,17 @@ for bdf in $E1000_BDF $EDU_BDF $E1000E_BDF; do xl pci-assignable-add "$bdf" 2>/d
 dom0_access=$(domain_access 0)
 config="pci = [ '$E1000_BDF', '$EDU_BDF' ]"
 
-play_only() { [ "${part:-$1}" = "$1" ]; }
-part=${1:-}
+part=${1:-life}
+plays_part() { [ "$part" = "$1" ] || [ "$part" = all ]; }
 
-if play_only life; then
+if plays_part life; then
     [ "$TOPOLOGY" != direct ] || life hvm
     life stubdom
 fi
 
 # --- What xl says, with QEMU in Dom0 ---
 
-if play_only transcript && [ "$TOPOLOGY" = direct ]; then
+if plays_part transcript && [ "$TOPOLOGY" = direct ]; then
     cat >/tmp/transcript <<END
 # Create a guest with two devices
 \$ guest_start -t hvm h "$config"
@@ -193,7 +194,7 @@ END
     patched_xl
 fi
 
-if ! play_only others; then
+if ! plays_part others; then
     done_testing
     exit
 fi

@@ -137,5 +137,5 @@ else
     run-scenario </dev/null >&3 2>&1
 fi
 status=$?
-[ "$status" -le 125 ] || status=125
+[ "$status" -le 123 ] || status=123
 stop_machine "$status"
