@@ -36,9 +36,11 @@ bench_list() {
     [ "$TOPOLOGY" != hwdom ] || local_devices || stop "no local devices"
     [ "$(xl pci-assignable-list | sort)" = "$(LD_LIBRARY_PATH=$PLAIN $PLAIN_XL pci-assignable-list | sort)" ] ||
         stop "the two lists differ"
-    section list
-    bench run "$(for_seconds "$1")" LIBRARIES=$PATCHED /bin/xl pci-assignable-list \
-        -- LIBRARIES=$PLAIN $PLAIN_XL pci-assignable-list || stop "list"
+    for how in run alone; do
+        section "list-$how"
+        bench $how "$(for_seconds "$1")" LIBRARIES=$PATCHED /bin/xl pci-assignable-list \
+            -- LIBRARIES=$PLAIN $PLAIN_XL pci-assignable-list || stop "list"
+    done
     [ "$TOPOLOGY" != hwdom ] || umount /sys/bus/pci 2>/dev/null || umount /sys/bus
 }
 
@@ -112,7 +114,7 @@ bench_daemon() {
 }
 
 if [ "$TOPOLOGY" = direct ]; then
-    bench_list 40
+    bench_list 30
     bench_attach 30
     exit 0
 fi
@@ -130,5 +132,5 @@ if [ "$TOPOLOGY" = hwdom ]; then
 fi
 owner kill "$(cat /run/serve.pid)"
 [ "$TOPOLOGY" != hwdom ] || bench_clients
-bench_list 30
+bench_list 25
 if [ "$TOPOLOGY" = loopback ]; then bench_attach 60; else bench_attach 30; fi

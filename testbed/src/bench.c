@@ -20,6 +20,9 @@
  * bench run SECONDS PROGRAM [ARGUMENT...] -- PROGRAM ...
  *     The programs in turn; named 0, 1, ... Before a program, LIBRARIES=DIRECTORY says where
  *     its libraries are, if not in /usr/lib.
+ * bench alone SECONDS PROGRAM [ARGUMENT...] -- PROGRAM ...
+ *     The same, but each begins ALONE_MS after the one before: as when a user types them. What
+ *     the owner has to do after one is done before the next.
  * bench once NAME PROGRAM [ARGUMENT...]
  * bench clients BDF MILLISECONDS NUMBER...
  *     So many processes at once, each with a connection, ask as often as they can.
@@ -33,6 +36,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <libxenvchan.h>
+#include <poll.h>
 #include <spawn.h>
 #include <xenstore.h>
 
@@ -47,6 +51,8 @@
 #define FLOOD_WINDOW 8
 
 #define SAMPLES_MAX 100000
+
+#define ALONE_MS 300
 
 /* However little time there is */
 #define ROUNDS_MIN 3
@@ -465,7 +471,7 @@ static int64_t run_once(char **argv)
     return now() - start;
 }
 
-static void run(int seconds, char **argv)
+static void run(int seconds, int pause_ms, char **argv)
 {
     static const char *const names[] = { "0", "1", "2", "3", "4", "5" };
     struct series took[ARRAY_SIZE(names)] = { };
@@ -488,6 +494,7 @@ static void run(int seconds, char **argv)
             /* Each comes after each: what one leaves behind must not always hit the same. */
             int which = round % 2 ? count - 1 - i : i;
 
+            poll(NULL, 0, pause_ms);
             add(&took[which], run_once(programs[which]));
         }
     for (int i = 0; i < count; i++)
@@ -599,7 +606,9 @@ int main(int argc, char **argv)
     else if (!strcmp(command, "rings") && argc > 5)
         rings(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), argv + 5, argc - 5);
     else if (!strcmp(command, "run") && argc > 3)
-        run(atoi(argv[2]), argv + 3);
+        run(atoi(argv[2]), 0, argv + 3);
+    else if (!strcmp(command, "alone") && argc > 3)
+        run(atoi(argv[2]), ALONE_MS, argv + 3);
     else if (!strcmp(command, "once") && argc > 3)
         printf("%s %lld\n", argv[2], (long long)run_once(argv + 3));
     else if (!strcmp(command, "clients") && argc > 4)

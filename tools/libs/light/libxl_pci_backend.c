@@ -293,9 +293,10 @@ int libxl__pci_backend_commit(libxl__gc *gc, const libxl__pci_record *rec,
 
     if (rc <= 0 || ++*tries < TRIES) return rc;
 
-    LOGD(ERROR, rec->domid, "domain %u or domain %u writes without end to its"
-         " xenstore nodes of PCI devices, so that they cannot be changed: find"
-         " out what these domains do", rec->frontend, rec->owner);
+    LOGD(ERROR, rec->domid, "domain %u%s writes without end to its xenstore"
+         " nodes of PCI devices, so that they cannot be changed: find out what"
+         " it does", rec->frontend, rec->owner == LIBXL_TOOLSTACK_DOMID ? "" :
+         GCSPRINTF(" or domain %u", rec->owner));
     return ERROR_FAIL;
 }
 
