@@ -3,9 +3,8 @@
 # it; uses common.sh.
 # shellcheck disable=SC2034,SC2054,SC2154
 
-# QEMU's "virt", with an SMMUv3 in front of the PCI devices. Addresses as in
-# image/lib/devices.sh. Without a firmware: Xen is started with a device tree that says
-# where the kernels and ramdisks are.
+# QEMU's "virt", with an SMMUv3 in front of the PCI devices. Without a firmware: Xen is started
+# with a device tree that says where the kernels and ramdisks are.
 qemu_arguments() {
     local emulator
     emulator=$("$top/scripts/arm64-files" emulator) || die "no emulator"
@@ -13,13 +12,8 @@ qemu_arguments() {
         -machine "$virt" -cpu cortex-a57 -m "$machine_memory"
         -nodefaults -display none -no-reboot
         -semihosting-config enable=on,target=native,userspace=on
-        -netdev user,id=n0 -device e1000,netdev=n0,addr=3,romfile=
-        -netdev user,id=n1 -device e1000,netdev=n1,addr=4,romfile=
-        -device edu,addr=5
-        -netdev user,id=n2 -device virtio-net-pci,netdev=n2,addr=6.0,multifunction=on,romfile=
-        -netdev user,id=n3 -device virtio-net-pci,netdev=n3,addr=6.1,romfile=
-        -device pci-testdev,addr=7
     )
+    add_devices
 }
 
 virt=virt,virtualization=on,gic-version=3,iommu=smmuv3

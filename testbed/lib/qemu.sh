@@ -2,8 +2,8 @@
 # The emulated machine. Sourced by run and shell; uses common.sh.
 # shellcheck disable=SC2154
 
-# The first serial port is Xen's console, the second Dom0's ttyS1. Addresses as in
-# image/lib/devices.sh. Without an IOMMU, Xen cannot assign devices.
+# The first serial port is Xen's console, the second Dom0's ttyS1. Without an IOMMU, Xen cannot
+# assign devices.
 qemu_arguments() {
     # shellcheck disable=SC2054
     # No XSAVE in this CPU: with it, and two busy domains, emulated processes crash
@@ -13,6 +13,14 @@ qemu_arguments() {
         -nodefaults -display none -no-reboot
         -device intel-iommu,intremap=off
         -device isa-debug-exit,iobase=0xf4,iosize=4
+    )
+    add_devices
+}
+
+# What each machine has; addresses as in image/lib/devices.sh.
+add_devices() {
+    # shellcheck disable=SC2054
+    qemu+=(
         -netdev user,id=n0 -device e1000,netdev=n0,addr=3,romfile=
         -netdev user,id=n1 -device e1000,netdev=n1,addr=4,romfile=
         -device edu,addr=5
