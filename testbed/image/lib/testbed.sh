@@ -98,24 +98,35 @@ skip_all() {
     exit 0
 }
 
+# now: sets $now to the time since boot, in centiseconds. To start a process is what takes longest
+# here, so it starts none.
+now() {
+    read -r now _ </proc/uptime
+    now=${now%.*}${now#*.}
+}
+
+centiseconds() { now; echo "$now"; }
+
 # wait_until SECONDS COMMAND...: repeat the command until it succeeds.
 wait_until() {
-    wait_end=$(($(cut -d. -f1 /proc/uptime) + $1))
+    now
+    wait_end=$((now + $1 * 100))
     shift
     until "$@"; do
-        [ "$(cut -d. -f1 /proc/uptime)" -lt "$wait_end" ] || return 1
+        now
+        [ "$now" -lt "$wait_end" ] || return 1
         usleep 100000
     done
 }
 
-centiseconds() { cut -d' ' -f1 /proc/uptime | tr -d .; }
-
 # timed COMMAND...: as run, and sets $took, in milliseconds.
 timed() {
-    timed_start=$(centiseconds)
+    now
+    timed_start=$now
     run "$@"
+    now
     # shellcheck disable=SC2034
-    took=$((($(centiseconds) - timed_start) * 10))
+    took=$(((now - timed_start) * 10))
 }
 
 # within "what" LEAST NUMBER MOST
