@@ -9,18 +9,21 @@
 
 #include <xenctrl.h>
 
-static char ring[4 << 20];
-
-/* Moves what is in the console's ring to a file. */
+/* Moves what is in the console's ring to a file; not in one piece, for which libxenctrl would
+ * need as much memory again. */
 static void empty(xc_interface *xch, FILE *to)
 {
-    unsigned int size = sizeof(ring), i;
+    char part[16 << 10];
+    unsigned int size, i;
 
-    if (xc_readconsolering(xch, ring, &size, 1, 0, NULL))
-        err(1, "no access to the hypervisor's console");
-    for (i = 0; i < size; i++)
-        if (ring[i] != '\r')
-            putc(ring[i], to);
+    do {
+        size = sizeof(part);
+        if (xc_readconsolering(xch, part, &size, 1, 0, NULL))
+            err(1, "no access to the hypervisor's console");
+        for (i = 0; i < size; i++)
+            if (part[i] != '\r')
+                putc(part[i], to);
+    } while (size == sizeof(part));
     if (fflush(to))
         err(1, "what the hypervisor says");
 }
