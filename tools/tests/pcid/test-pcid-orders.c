@@ -388,21 +388,30 @@ static void runs(one_run run, topology t, int i, bool swapped, int stride)
     sysfs_cleanup();
 }
 
-/* The beginning of what a child has said before it crashed */
-static void show_errors(FILE *errors)
+/* How a child ended in the middle of its runs, and the beginning of what it
+ * has said before */
+static void bad_child(const char *name, int status, FILE *errors)
 {
     char line[256];
     int i;
 
+    if (WIFSIGNALED(status))
+        snprintf(line, sizeof(line), "%s",
+                 WTERMSIG(status) == SIGALRM ? "it takes too long" :
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(line, sizeof(line), "it exits with status %d",
+                 WEXITSTATUS(status));
+    bad_run(name, "run", line);
     rewind(errors);
     for (i = 0; i < 25 && fgets(line, sizeof(line), errors); i++)
-        printf("# %s", line);
+        if (shared->bad == 1) complain("  %s", line);
 }
 
 static void each_run(one_run run, topology t, int i, bool swapped,
                      int first, int stride, const char *name)
 {
-    int status, crashes = 0;
+    int status;
     FILE *errors = tmpfile();
     pid_t pid;
 
@@ -424,8 +433,7 @@ static void each_run(one_run run, topology t, int i, bool swapped,
         while (waitpid(pid, &status, 0) < 0)
             ;
         if (!shared->over) {
-            bad_run(name, "run", "it crashes");
-            if (!crashes++) show_errors(errors);
+            bad_child(name, status, errors);
             shared->k += stride;
         }
     }
