@@ -14,8 +14,8 @@ case $arch in
     arm64)
         sysroot=$("$top/scripts/arm64-files" sysroot) || die "nothing to build for Arm64 with"
         cross=aarch64-linux-gnu- run_foreign=qemu-aarch64 triplet=aarch64-linux-gnu
-        # Linux has the front end for x86 only.
-        modules_not=xen-pcifront
+        # Linux has the front end, and direct cache access, for x86 only.
+        modules_not='xen-pcifront dca'
         PATH=$sysroot/cross:$PATH
         PKG_CONFIG_LIBDIR=$sysroot/usr/lib/$triplet/pkgconfig:$sysroot/usr/share/pkgconfig
         PKG_CONFIG_SYSROOT_DIR=$sysroot
