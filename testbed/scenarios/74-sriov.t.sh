@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: hwdom hwdom+flask
+# not on arm64: its guests use PCI devices, and Xen for Arm has no virtual PCI bus for guests yet
 # make check: , for it takes minutes, and an emulator that may have to be fetched: make check-all has it
 # needs: igb
 # time limit: 900
