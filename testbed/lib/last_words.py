@@ -21,6 +21,7 @@ import socket
 import sys
 import time
 
+DOMAINS = 8             # that Xen has built, at most: on Arm64, each listens in turn
 SILENCE = 1             # seconds after which no more is expected
 LIMIT = 60              # seconds for one answer
 
@@ -28,7 +29,7 @@ LIMIT = 60              # seconds for one answer
 # of Xen's: registers, domains, run queues, event channels, interrupts, timers.
 # After Ctrl-O it is one for the kernel (its sysrq.rst): to say all, all processes.
 SWITCH = b"\x01\x01\x01"
-QUESTIONS = [SWITCH, b"d", b"q", b"r", b"e", b"i", b"a", SWITCH, b"\x0f7", b"\x0ft"]
+QUESTIONS = [b"d", b"q", b"r", b"e", b"i", b"a", SWITCH, b"\x0f7", b"\x0ft"]
 
 
 def connected(path):
@@ -55,16 +56,29 @@ def processors(path):
     return reply["return"].replace("\r", "")
 
 
+def answer(connection, question):
+    """What comes, until nothing more does."""
+    said = b""
+    connection.sendall(question)
+    end = time.monotonic() + LIMIT
+    try:
+        while time.monotonic() < end:
+            part = connection.recv(4096)
+            if not part:
+                break
+            said += part
+    except socket.timeout:
+        pass
+    return said
+
+
 def ask(path):
     with connected(path) as connection:
+        for _ in range(DOMAINS):
+            if b"input to Xen" in answer(connection, SWITCH):
+                break
         for question in QUESTIONS:
-            connection.sendall(question)
-            end = time.monotonic() + LIMIT
-            try:
-                while time.monotonic() < end and connection.recv(4096):
-                    pass
-            except socket.timeout:
-                pass
+            answer(connection, question)
 
 
 def attempt(function, path):
