@@ -34,7 +34,7 @@ played() {
 
 xl pci-owner evil
 guest_run evil hostile owner &
-ok "a hostile owner publishes what a daemon does" wait_until 10 xenstore-exists "$home/pcid/0"
+ok "a hostile owner publishes what a daemon does" wait_until 10 xenstore-exists "$home/pcid/$TOOLSTACK"
 
 # This takes two minutes.
 in_background progress-ever /tmp/hostile/ever xl pci-assignable-list
@@ -47,7 +47,7 @@ daemon=$(owner cat /var/run/xen/xlpcid.pid)
 daemon_has() {
     owner sh -c 'cat /var/run/xen/xlpcid.pid; ls "/proc/$1/fd" | wc -l' sh "$daemon"
     # Whichever channel it is that has been made in advance
-    xenstore-ls "$server/0" | sed -E 's/^@[0-9a-f]+/@/; s/= "[0-9]+"/= N/'
+    xenstore-ls "$server/$TOOLSTACK" | sed -E 's/^@[0-9a-f]+/@/; s/= "[0-9]+"/= N/'
 }
 daemon_memory() { owner sed -n 's/VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$daemon/status"; }
 daemon_said() { owner grep -Ec '^libxl: (warning|error)' "$log"; }

@@ -513,7 +513,7 @@ static void play_as_padded(void) { ask_as("0x7"); }
 
 static void play_as_toolstack(void)
 {
-    snprintf(node, sizeof(node), "%s/0/x", base);
+    snprintf(node, sizeof(node), "%s/%d/x", base, toolstack);
     only_ask("requested", SHORT_MS);
 }
 
@@ -783,7 +783,7 @@ static const struct {
     ASKS("as-huge", "in that of domain 2^64", play_as_huge),
     ASKS("as-word", "in that of a word", play_as_word),
     ASKS("as-padded", "in that of a number and more", play_as_padded),
-    ASKS("as-toolstack", "in that of domain 0", play_as_toolstack),
+    ASKS("as-toolstack", "in that of the toolstack domain", play_as_toolstack),
     ASKS("listing", "who else asks", play_listing),
     ASKS("remove-base", "the directory removed", play_remove_base),
     ASKS("lent", "a record of what was lent", play_lent),

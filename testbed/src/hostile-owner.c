@@ -598,11 +598,11 @@ static void publish(void)
 {
     struct xs_permissions rights[] = {
         { .id = domid, .perms = XS_PERM_NONE },
-        { .id = 0, .perms = XS_PERM_READ | XS_PERM_WRITE },
+        { .id = toolstack, .perms = XS_PERM_READ | XS_PERM_WRITE },
     };
     char dir[sizeof(base) + 16];
 
-    snprintf(dir, sizeof(dir), "%s/0", base);
+    snprintf(dir, sizeof(dir), "%s/%d", base, toolstack);
     xs_rm(xs, XBT_NULL, base);
     if (!xs_mkdir(xs, XBT_NULL, base) || !xs_mkdir(xs, XBT_NULL, dir) ||
         !xs_set_permissions(xs, XBT_NULL, base, rights, 2) ||
@@ -622,13 +622,14 @@ static size_t find_owner(const char *name)
 
 void owner(const char *name)
 {
-    char chosen[64], plays[64];
+    char chosen[64], plays[64], clients[16];
     unsigned int n;
 
     snprintf(base, sizeof(base), "/local/domain/%d/data/pcid", domid);
     snprintf(chosen, sizeof(chosen), "/local/domain/%d/data/hostile", domid);
     snprintf(plays, sizeof(plays), "/local/domain/%d/data/hostile-plays",
              domid);
+    snprintf(clients, sizeof(clients), "/%d/", toolstack);
     signal(SIGCHLD, SIG_IGN);
     if (!xs_watch(xs, base, ""))
         err(1, "watch");
@@ -638,7 +639,8 @@ void owner(const char *name)
         const char *path = event[XS_WATCH_PATH] + strlen(base);
         char *state = NULL;
 
-        if (!strncmp(path, "/0/", 3) && path[3] && !strchr(path + 3, '/'))
+        if (!strncmp(path, clients, strlen(clients)) &&
+            path[strlen(clients)] && !strchr(path + strlen(clients), '/'))
             state = xs_read(xs, XBT_NULL, event[XS_WATCH_PATH], &n);
         if (state && !strcmp(state, "requested")) {
             char *wanted = name ? strdup(name)

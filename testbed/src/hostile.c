@@ -41,7 +41,7 @@ struct xs_handle *xs;
 struct libxenvchan *chan;
 char base[PATH_SIZE];
 char node[PATH_SIZE + 128];
-int domid, peer;
+int domid, peer, toolstack;
 
 int64_t now_ms(void)
 {
@@ -183,6 +183,8 @@ int main(int argc, char **argv)
     if (!self)
         err(1, "xenstore");
     domid = atoi(self);
+    if (getenv("TOOLSTACK"))
+        toolstack = atoi(getenv("TOOLSTACK"));
     if (argc == 4 && !strcmp(argv[1], "client"))
         return client(argv[2], argv[3]);
     if ((argc == 2 || argc == 3) && !strcmp(argv[1], "owner"))

@@ -27,6 +27,7 @@ extern struct libxenvchan *chan;
 extern char base[PATH_SIZE];        /* the directory where clients ask */
 extern char node[PATH_SIZE + 128];   /* of the channel, in it */
 extern int domid, peer;
+extern int toolstack;                /* the domain number of $TOOLSTACK */
 
 int64_t now_ms(void);
 
