@@ -139,7 +139,8 @@ done
 like "a slot" "$(devices 00:05.0@1f)" '"vdevfn":248'
 is "the same" "$(devices 00:05.0,vslot=0x1F)" "$(devices 00:05.0@1f)"
 like "an option" "$(devices 00:05.0,permissive=1)" '"permissive":true'
-like "all functions" "$(configured '00:06.*' 2>/dev/null)" '"vfunc_mask": 4294967295'
+# With json-c, libxl writes a mask of all bits as -1.
+like "all functions" "$(configured '00:06.*' 2>/dev/null)" '"vfunc_mask": ?(4294967295|-1)'
 
 # What else pci= can be
 printf '%s\n' "name = 'x'" "type = 'pv'" "kernel = '/boot/vmlinux'" "memory = 64" >/run/y.cfg
@@ -185,7 +186,8 @@ END
 while read -r command; do
     # shellcheck disable=SC2086
     run xl $command
-    is "xl $command" "$status $output" "1 77: no such domain"
+    # libxl of newer Xen says what it has not found, too.
+    is "xl $command" "$status $(echo "$output" | grep -v 'Getting domain info: No such process$')" "1 77: no such domain"
 done <<END
 pci-list 77
 pci-attach 77 00:05.0
