@@ -7,6 +7,8 @@
 # even if it is told to end, or fails, while a guest has the device. What it cannot restore it
 # says, and how to.
 
+. /lib/places.sh
+
 # xl as it finds it: when that has attached a device, what /run/hook says is done.
 mkdir /run/hooked
 cat >/run/hooked/xl <<'END'
@@ -53,14 +55,21 @@ ok "there is a guest" guest_start guest 'passthrough = "enabled"'
 
 # --- It passes ---
 
-host_test : "${E1000_BDF#0000:}" guest
+# shellcheck disable=SC2016
+host_test 'device_place "$E1000_BDF" >/run/attached' "${E1000_BDF#0000:}" guest
 passes "with a guest" 13 0
 case $TOPOLOGY in
     direct) like "it knows the topology" "$output" "^# direct: " ;;
     loopback) like "it knows the topology" "$output" "^# loopback: " ;;
     hwdom) like "it knows the topology" "$output" "^# owner is domain $OWNER " ;;
 esac
-like "the guest had the card" "$(guest_run guest dmesg)" "pcifront.*: claiming resource ${E1000_BDF%:*}"
+is "the guest had the card" "$(cat /run/attached)" "$(place_with guest)"
+if guests_find_devices; then
+    like "and took it up" "$(guest_run guest dmesg)" "pcifront.*: claiming resource ${E1000_BDF%:*}"
+    unlike "which is not left out" "$output" "# SKIP"
+else
+    is "that it takes it up is left out" "$(lines '# SKIP Xen has no virtual PCI bus for guests on Arm$')" 1
+fi
 
 xl pci-assignable-add -n nic "$E1000_BDF"
 before=$(states)

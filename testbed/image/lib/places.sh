@@ -4,7 +4,7 @@
 lent() { if [ "$TOPOLOGY" = hwdom ]; then echo "$1"; else echo -; fi; }
 
 # With its owner's driver, or with none; assignable; with a guest.
-place_owned() { echo "listed=- marker=- assigned=$(xl-plain domname "$([ "$TOPOLOGY" = hwdom ] && echo 1 || echo 0)") access=- lent=$(lent no) assignable=no"; }
+place_owned() { echo "listed=- marker=- assigned=$(xl-plain domname "$OWNER") access=- lent=$(lent no) assignable=no"; }
 place_free() { echo "listed=- marker=- assigned=- access=- lent=$(lent no) assignable=yes"; }
 place_with() { echo "listed=$1 marker=$1 assigned=$1 access=$1 lent=$(lent yes) assignable=no"; }
 
