@@ -18,6 +18,19 @@ static unsigned int asked;
  * What is proper
  */
 
+/* Some RAM, and some of the interrupt controller, of the testbed's machines */
+#ifdef __aarch64__
+#define RAM_START "1610612736"          /* 0x60000000 */
+#define RAM_END "1611661311"
+#define CONTROLLER_START "134217728"    /* 0x8000000 */
+#define CONTROLLER_END "134283263"
+#else
+#define RAM_START "1048576"             /* 0x100000 */
+#define RAM_END "2097151"
+#define CONTROLLER_START "4276092928"   /* 0xfee00000 */
+#define CONTROLLER_END "4276097023"
+#endif
+
 #define FEATURES "\"query\",\"assign\",\"unassign\",\"lend\",\"take_back\""
 #define CONTROL ",\"interrupt_control\""
 #define GREETING(version, features) "{\"pcid\":{\"version\":" version "," \
@@ -97,7 +110,7 @@ static void reply_properly(const char *request)
 
 static void offer(void)
 {
-    chan = libxenvchan_server_init(NULL, 0, node, 1024, 2048);
+    chan = libxenvchan_server_init(NULL, toolstack, node, 1024, 2048);
     if (!chan)
         err(1, "no channel");
     put(node, "offered");
@@ -273,7 +286,7 @@ static void offer_negative(const char *request) { offer_as("-1", "-1"); }
 /* Before the client looks, the sizes of the rings are such as cannot be. */
 static void offer_orders(const char *request)
 {
-    chan = libxenvchan_server_init(NULL, 0, node, 1024, 2048);
+    chan = libxenvchan_server_init(NULL, toolstack, node, 1024, 2048);
     chan->ring->left_order = 31;
     put(node, "offered");
 }
@@ -281,7 +294,7 @@ static void offer_orders(const char *request)
 /* More grants than there are: the client is to map what it does not get. */
 static void offer_large(const char *request)
 {
-    chan = libxenvchan_server_init(NULL, 0, node, 1024, 2048);
+    chan = libxenvchan_server_init(NULL, toolstack, node, 1024, 2048);
     chan->ring->left_order = chan->ring->right_order = 20;
     memset(chan->ring->grants, 0xff, 2048);
     put(node, "offered");
@@ -548,13 +561,13 @@ static const struct {
       "\"interrupt_control\":\"yes\"}") },
     /* ... of the proper form: whether it is the machine's to lend, is another matter */
     REPLIES("lend-ram", "RAM", "lend",
-            LENT(RANGE("1048576", "2097151", "2"), "0")),
+            LENT(RANGE(RAM_START, RAM_END, "2"), "0")),
     REPLIES("lend-low", "the first megabyte", "lend",
             LENT(RANGE("4096", "1048575", "2"), "0")),
     REPLIES("lend-all", "all of the memory", "lend",
             LENT(RANGE("4096", "4503599627370495", "2"), "0")),
     REPLIES("lend-apic", "the interrupt controller", "lend",
-            LENT(RANGE("4276092928", "4276097023", "2"), "0")),
+            LENT(RANGE(CONTROLLER_START, CONTROLLER_END, "2"), "0")),
     REPLIES("lend-ports", "all ports", "lend",
             LENT(RANGE("1", "65535", "1"), "0")),
     REPLIES("lend-pic", "the ports of the interrupt controller", "lend",
