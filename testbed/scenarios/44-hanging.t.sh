@@ -116,7 +116,7 @@ done
 # --- Two signals, and the exit status ---
 
 pcid_stop
-options=
+options="-c $TOOLSTACK"
 [ "$TOPOLOGY" = hwdom ] || options=--designate
 owner -b sh -c 'xl pcid -F -p /var/run/xen/xlpcid.pid $1 2>/run/foreground.log; echo $? >/run/foreground.status' \
     sh "$options" >/dev/null
