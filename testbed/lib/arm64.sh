@@ -34,14 +34,21 @@ boot_arguments() {
     kernel=$(cat "$testbed/image/lib/kernel-options")
     dom0_options="$kernel ROLE=dom0 TOPOLOGY=$topology VARIANT=${daemon:+ DAEMON=$daemon}"
     hwdom_options="$kernel ROLE=hwdom TOPOLOGY=$topology${daemon:+ NO_SERVICES=yes}"
+    if [ -n "${toolstacks:-}" ]; then
+        # With FLASK, Xen builds only one domain that controls the machine.
+        xen_options="$xen_options xsm=silo"
+        dom0_options="$dom0_options TOOLSTACKS=$toolstacks"
+    fi
+    toolstack_options="${kernel//console=hvc0/console=ttyAMA0} ROLE=toolstack TOPOLOGY=$topology"
     # The other domain's console is that of the UART that Xen emulates for it.
     [ "$topology" != hwdom ] || dom0_options=${dom0_options//console=hvc0/console=ttyAMA0}
     qemu+=(-kernel "$out/xen" -dtb dtb
         -device "loader,file=$out/vmlinux,addr=0x50000000,force-raw=on"
         -device loader,file=initrd,addr=0x60000000,force-raw=on)
     [ "$topology" != hwdom ] ||
-        qemu+=(-device "loader,file=$out/vmlinux,addr=0x58000000,force-raw=on"
-            -device "loader,file=$out/base.cpio,addr=0x5c000000,force-raw=on")
+        qemu+=(-device "loader,file=$out/vmlinux,addr=0x58000000,force-raw=on")
+    [ "$topology" != hwdom ] && [ -z "${toolstacks:-}" ] ||
+        qemu+=(-device "loader,file=$out/base.cpio,addr=0x5c000000,force-raw=on")
 }
 
 # device_tree FILE INITRD...: QEMU's, with ours in it. Of its interrupt controller, the domains
@@ -49,6 +56,7 @@ boot_arguments() {
 # QEMU has no MSI for the devices, and some insist on that.
 device_tree() {
     local to=$1 ours=$testbed/arm64/hwdom.dts memory=${dom0_memory:-768M} n smp=2
+    local more=$testbed/arm64/toolstack.dts
     shift
     [ "$topology" = hwdom ] || ours=$testbed/arm64/direct.dts
     for ((n = 0; n < ${#qemu[@]}; n++)); do
@@ -58,10 +66,13 @@ device_tree() {
         -m "$machine_memory" -nodefaults -display none >/dev/null 2>&1 || die "QEMU makes no device tree"
     {
         dtc -q -I dtb -O dts "$to.qemu"
-        sed -e "s|XEN_OPTIONS|$xen_options|; s|DOM0_OPTIONS|$dom0_options|; s|HWDOM_OPTIONS|$hwdom_options|" \
+        {
+            cat "$ours"
+            for ((n = 1; n <= ${toolstacks:-0}; n++)); do sed "s|NUMBER|$n|" "$more"; done
+        } | sed -e "s|XEN_OPTIONS|$xen_options|; s|DOM0_OPTIONS|$dom0_options|; s|HWDOM_OPTIONS|$hwdom_options|" \
             -e "s|DOM0_MEMORY|$memory|; s|CONTROL_MEMORY|$((${memory%M} * 1024))|" \
             -e "s|SIZE_KERNEL|$(size_of "$out/vmlinux")|; s|SIZE_DOM0_INITRD|$(size_of "$@")|" \
-            -e "s|SIZE_HWDOM_INITRD|$(size_of "$out/base.cpio")|" "$ours"
+            -e "s|SIZE_HWDOM_INITRD|$(size_of "$out/base.cpio")|; s|TOOLSTACK_OPTIONS|$toolstack_options|"
     } >"$to.dts"
     dtc -q -I dts -O dtb -o "$to" "$to.dts" || die "no device tree for Xen: $to.dts"
 }

@@ -35,6 +35,7 @@ start_xen_daemons() {
     until [ -S /run/xenstored/socket ]; do usleep 10000; done
     xen-init-dom0 || die "xen-init-dom0 fails"
     xenconsoled --log=guest --pid-file=/run/xenconsoled.pid || die "xenconsoled does not start"
+    [ -z "${TOOLSTACKS:-}" ] || init-dom0less || die "init-dom0less fails"
 }
 
 # Where Xen has built all domains. Xen does not make for this one what xenstored expects to
