@@ -26,6 +26,7 @@ die() {
 
 start_xen_daemons() {
     mkdir -p /run/xen /run/xenstored
+    # shellcheck disable=SC2153
     if [ "$TOOLSTACK" != 0 ]; then
         start_daemons_of_split
         return
