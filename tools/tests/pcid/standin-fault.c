@@ -49,9 +49,10 @@ static const char *const ops[] = {
     "write", "xenevtchn_bind_interdomain", "xenevtchn_bind_unbound_port",
     "xenevtchn_notify", "xenevtchn_open", "xenevtchn_pending",
     "xengntshr_open", "xengntshr_share_pages", "xengnttab_map",
-    "xengnttab_open", "xs_directory", "xs_mkdir", "xs_open", "xs_read",
-    "xs_rm", "xs_set_permissions", "xs_transaction_end",
-    "xs_transaction_start", "xs_watch", "xs_write",
+    "xengnttab_open", "xenmanage_get_domain_info", "xenmanage_open",
+    "xs_directory", "xs_mkdir", "xs_open", "xs_read", "xs_rm",
+    "xs_set_permissions", "xs_transaction_end", "xs_transaction_start",
+    "xs_watch", "xs_write",
 };
 
 /* A fault with a misspelt name would never strike, and its test pass. */
