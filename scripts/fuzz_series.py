@@ -95,9 +95,11 @@ def report_coverage(builder):
     profiles = []
     for name in NAMES:
         profile = os.path.join(FOUND, name + ".profraw")
+        seeds = os.path.join(FOUND, "seeds-" + name)
+        run(["./unpack", "corpus/" + name, seeds], cwd=here)
         # Not each of them has ever failed.
         inputs = [path for path in (os.path.join(FOUND, "corpus-" + name),
-                                    "corpus/" + name, "regress/" + name)
+                                    seeds, "regress/" + name)
                   if os.path.isdir(os.path.join(here, path))]
         run(["./fuzz-pcid-%s-cov" % name, "-runs=0", "-detect_leaks=0",
              *inputs], cwd=here,

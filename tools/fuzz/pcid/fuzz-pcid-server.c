@@ -34,6 +34,7 @@
 
 #include "fuzz.h"
 #include "fuzz-inline.h"
+#include "server.h"
 
 #define OWNER 3
 #define BASE "/local/domain/3/data/pcid"

@@ -310,7 +310,7 @@ static int vchan_messages(libxl__egc *egc, libxl__vchan *vc)
     return rc;
 }
 
-static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd);
+static int vchan_open(libxl__gc *gc, libxl__vchan *vc);
 static void vchan_event(libxl__egc *egc, libxl__ev_fd *ev, int fd,
                         short events, short revents);
 static void vchan_deadline(libxl__egc *egc, libxl__ev_time *ev,
@@ -352,7 +352,7 @@ int libxl__vchan_listen(libxl__gc *gc, libxl__vchan *vc,
         goto out;
     }
 
-    rc = vchan_open(gc, vc, xengntshr_fd(vc->ctrl->gntshr));
+    rc = vchan_open(gc, vc);
     if (rc) goto out;
 
     set_deadline(gc, vc, vc->connect_ms);
@@ -380,7 +380,7 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
      * When the client of a channel has gone, another can bind the event
      * channel until the server notices.
      */
-    if (vc->ctrl->write.shr->prod || vc->ctrl->read.shr->cons) {
+    if (libxenvchan_is_used(vc->ctrl)) {
         libxenvchan_close(vc->ctrl);
         vc->ctrl = NULL;
         errno = EBUSY;
@@ -388,7 +388,7 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
         goto out;
     }
 
-    rc = vchan_open(gc, vc, xengnttab_fd(vc->ctrl->gnttab));
+    rc = vchan_open(gc, vc);
     if (rc) goto out;
 
     vc->connected = true;
@@ -404,7 +404,7 @@ int libxl__vchan_connect(libxl__gc *gc, libxl__vchan *vc,
  * Opening them with the lock for carefds held would mean waiting for
  * xenstored with that lock.
  */
-static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd)
+static int vchan_open(libxl__gc *gc, libxl__vchan *vc)
 {
     int fd, rc;
 
@@ -413,7 +413,8 @@ static int vchan_open(libxl__gc *gc, libxl__vchan *vc, int grant_fd)
 
     libxl__carefd_begin();
     vc->event_cfd = libxl__carefd_record(CTX, fd);
-    vc->grant_cfd = libxl__carefd_record(CTX, grant_fd);
+    vc->grant_cfd =
+        libxl__carefd_record(CTX, libxenvchan_grant_fd(vc->ctrl));
     libxl__carefd_unlock();
 
     rc = libxl__ev_fd_register(gc, &vc->efd, vchan_event, fd, POLLIN);

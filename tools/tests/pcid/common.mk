@@ -5,6 +5,10 @@ PCID_TESTS := $(XEN_ROOT)/tools/tests/pcid
 LIGHT := $(XEN_ROOT)/tools/libs/light
 VCHAN := $(XEN_ROOT)/tools/libs/vchan
 
+# Of a list of objects, those that a directory has the source of: what the
+# tests test came in several patches, and they with it.
+have = $(filter $(patsubst %.c,%.o,$(notdir $(wildcard $(1)/*.c))),$(2))
+
 # Under test
 LIGHT_OBJS := libxl_vchan.o libxl_pcid.o libxl_pcid_client.o
 LIGHT_OBJS += libxl_pci_linux.o libxl_pci_owner.o libxl_pci_access.o
@@ -13,16 +17,18 @@ LIGHT_OBJS += libxl_pci_assignable.o libxl_hwdom.o
 # Xen tells the roles of domains from 4.21 on.
 ROLES := $(if $(filter manage,$(USELIBS_light)),roles)
 LIGHT_OBJS += libxl_$(or $(ROLES),noroles).o
+LIGHT_OBJS := $(call have,$(LIGHT),$(LIGHT_OBJS))
 # What these depend on most, to be watched by the sanitizers too
 BASE_OBJS := libxl_event.o libxl_fork.o libxl_json.o libxl_xshelp.o
 BASE_OBJS += libxl_internal.o flexarray.o
 
 VCHAN_OBJS := vchan-init.o vchan-io.o
 
-HARNESS_OBJS := tap.o harness.o standin-fault.o standin-evtchn.o
+HARNESS_OBJS := tap.o harness.o server.o standin-fault.o standin-evtchn.o
 HARNESS_OBJS += standin-xenstore.o standin-xc.o standin-sysfs.o
-HARNESS_OBJS += standin-pciback.o standin-arch.o standin-dm.o
+HARNESS_OBJS += standin-pciback.o standin-arch.o standin-ram.o standin-dm.o
 HARNESS_OBJS += $(ROLES:%=standin-%.o)
+HARNESS_OBJS := $(call have,$(PCID_TESTS),$(HARNESS_OBJS))
 
 # What the stand-ins take the place of where a definition does not do
 WRAP := open open64 fopen fopen64 lstat lstat64 access readlink mkdir
@@ -67,6 +73,7 @@ LDLIBS += $(LDLIBS-y)
 vpath libxl_%.c $(LIGHT)
 vpath flexarray.c $(LIGHT)
 vpath harness.c $(PCID_TESTS)
+vpath server.c $(PCID_TESTS)
 vpath tap.c $(PCID_TESTS)
 vpath standin-%.c $(PCID_TESTS)
 

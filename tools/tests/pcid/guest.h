@@ -8,6 +8,7 @@
 #define GUEST_H
 
 #include "commands.h"
+#include "server.h"
 
 /* Devices: each has a driver, memory, ports and an interrupt. */
 #define DEV1 "0000:03:00.0"

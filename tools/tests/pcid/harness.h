@@ -14,11 +14,10 @@
 #define HARNESS_H
 
 #include "libxl_internal.h"
-#include "libxl_hostpci.h"
-#include "libxl_pcid.h"
 #include "libxl_vchan.h"
 
 #include <libxenvchan.h>
+#include <pcid.h>
 
 #include "standin.h"
 #include "tap.h"
@@ -83,28 +82,6 @@ void world_log_off(void);
 libxl__json_object *json(libxl__gc *gc, const char *text);
 /* Whether the JSON library tells of all members of the same name. */
 bool json_tells_doubles(libxl_ctx *ctx);
-
-/*
- * The server under test
- */
-typedef struct {
-    libxl_ctx *ctx;
-    bool running;
-    int rc; /* of its end, if not running */
-    libxl_asyncop_how how;
-} test_server;
-
-/* Whether a server in domain 0 is told to designate it */
-extern bool server_designates;
-
-/* If set, called for the ctx of each server before anything is done with it */
-extern void (*server_created)(libxl_ctx *ctx);
-
-/* clients: as for libxl_pcid_serve.  Returns what that returned. */
-int server_start(test_server *server, int domid,
-                 const libxl_domid *clients, int num_clients);
-/* An orderly end; returns its rc.  May be called if it did not start. */
-int server_stop(test_server *server);
 
 /*
  * A client or an owner that does just what the test says, at the other end of

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only */
 /*
- * What libxl does about I/O ports, legacy interrupts and RAM depends on the
+ * What libxl does about I/O ports and legacy interrupts depends on the
  * architecture.  On x86 it can be told to do as on any other.
  */
 
@@ -13,12 +13,6 @@
 
 #include "standin.h"
 
-#if defined(__i386__) || defined(__x86_64__)
-bool arch_x86 = true;
-#else
-bool arch_x86;
-#endif
-
 /* Prototypes as libxl has them, so that the compiler sees what differs */
 #define STANDS_IN(name) __typeof__(name) __real_##name, __wrap_##name
 
@@ -26,10 +20,8 @@ STANDS_IN(libxl__arch_gsi_grant);
 STANDS_IN(libxl__arch_gsi_revoke);
 STANDS_IN(libxl__arch_pci_gsi);
 STANDS_IN(libxl__arch_ioport_permission);
-STANDS_IN(libxl__arch_memory_is_ram);
 
-/* What differs is libxl's, where this is another architecture, to see to. */
-static bool real(void)
+bool arch_real(void)
 {
 #if defined(__i386__) || defined(__x86_64__)
     return arch_x86;
@@ -41,20 +33,20 @@ static bool real(void)
 int __wrap_libxl__arch_gsi_grant(libxl__gc *gc, uint32_t domid, uint32_t gsi,
                                  bool shared, const char **what_r)
 {
-    return real() ? __real_libxl__arch_gsi_grant(gc, domid, gsi, shared,
+    return arch_real() ? __real_libxl__arch_gsi_grant(gc, domid, gsi, shared,
                                                  what_r) : 0;
 }
 
 int __wrap_libxl__arch_gsi_revoke(libxl__gc *gc, uint32_t domid,
                                   uint32_t gsi)
 {
-    return real() ? __real_libxl__arch_gsi_revoke(gc, domid, gsi) : 0;
+    return arch_real() ? __real_libxl__arch_gsi_revoke(gc, domid, gsi) : 0;
 }
 
 int __wrap_libxl__arch_pci_gsi(libxl__gc *gc, uint32_t sbdf, uint32_t irq,
                                uint32_t *gsi_r)
 {
-    if (real()) return __real_libxl__arch_pci_gsi(gc, sbdf, irq, gsi_r);
+    if (arch_real()) return __real_libxl__arch_pci_gsi(gc, sbdf, irq, gsi_r);
 
     *gsi_r = 0;
     return 0;
@@ -64,17 +56,8 @@ int __wrap_libxl__arch_ioport_permission(libxl__gc *gc, uint32_t domid,
                                          uint32_t first, uint32_t nr,
                                          bool allow)
 {
-    return real() ?
+    return arch_real() ?
         __real_libxl__arch_ioport_permission(gc, domid, first, nr, allow) : 0;
-}
-
-int __wrap_libxl__arch_memory_is_ram(libxl__gc *gc, uint64_t start,
-                                     uint64_t end, bool *ram_r)
-{
-    if (real()) return __real_libxl__arch_memory_is_ram(gc, start, end, ram_r);
-
-    *ram_r = false;
-    return 0;
 }
 
 /* Whether one of the words is one that only x86 has */

@@ -25,6 +25,12 @@ uint64_t xc_domains;
 int xc_domain_getinfo_single(xc_interface *xch, uint32_t domid,
                              xc_domaininfo_t *info);
 
+#if defined(__i386__) || defined(__x86_64__)
+bool arch_x86 = true;
+#else
+bool arch_x86;
+#endif
+
 static char handle;
 
 #define DOMAINS_MAX 64

@@ -177,6 +177,9 @@ const char *xc_rights(int domid);
 /* Whether there are I/O ports and GSIs, as on x86.  There this can be cleared,
  * to see what libxl does where there are none; and set again. */
 extern bool arch_x86;
+/* Whether libxl's own functions for this architecture do.  What differs on an
+ * architecture that has no ports is theirs to see to. */
+bool arch_real(void);
 /* Without what does not exist then, of calls, a line each, or of rights, as
  * xc_rights() has them */
 const char *here(const char *all);

@@ -7,7 +7,7 @@
 
 #include "libxl_osdeps.h" /* must come before any other headers */
 
-#include "harness.h"
+#include "server.h"
 
 #define NIC  "0000:03:00.0" /* has its driver, e1000 */
 

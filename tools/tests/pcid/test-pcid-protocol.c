@@ -7,6 +7,7 @@
 #include "libxl_osdeps.h" /* must come before any other headers */
 
 #include "harness.h"
+#include "libxl_pcid.h"
 
 static libxl_ctx *ctx;
 

@@ -5,7 +5,7 @@
 
 #include "libxl_osdeps.h" /* must come before any other headers */
 
-#include "harness.h"
+#include "server.h"
 
 #define OWNER 3 /* the domain of the server, unless it is domain 0 */
 #define DRIVER_DOMAIN 5 /* another domain, with a client or without */
