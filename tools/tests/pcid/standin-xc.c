@@ -501,9 +501,10 @@ int xc_domain_getinfo_single(xc_interface *xch, uint32_t domid,
                              xc_domaininfo_t *info)
 {
     xc_domaininfo_t found;
+    int n = xc_domain_getinfolist(xch, domid, 1, &found);
 
-    if (xc_domain_getinfolist(xch, domid, 1, &found) != 1 ||
-        found.domain != domid) {
+    if (n < 0) return -1;
+    if (n != 1 || found.domain != domid) {
         errno = ESRCH;
         return -1;
     }
