@@ -137,7 +137,7 @@ static int list_start(libxl_ctx *ctx)
     GCNEW(op);
     libxl__hostpci_op_init(op);
     op->ao = ao;
-    op->request.command = LIBXL__HOSTPCI_LS;
+    op->request.command = LIBXL__HOSTPCI_CMD_LS;
     op->request.dir = LIBXL__HOSTPCI_DIR_PCI_DEVICES;
     op->callback = list_done;
     libxl__hostpci_op_start(egc, op);

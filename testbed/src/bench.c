@@ -334,7 +334,7 @@ static int request_start(const char *bdf)
     GCNEW(op);
     libxl__hostpci_op_init(op);
     op->ao = ao;
-    op->request.command = LIBXL__HOSTPCI_READ_HEX;
+    op->request.command = LIBXL__HOSTPCI_CMD_READ_HEX;
     op->request.attr = LIBXL__HOSTPCI_ATTR_VENDOR;
     op->callback = request_done;
     if (!libxl__pci_sbdf_parse(bdf, &op->request.sbdf))

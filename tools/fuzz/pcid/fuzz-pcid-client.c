@@ -117,27 +117,27 @@ static void check_result(const libxl__hostpci_request *request,
     int i;
 
     switch (request->command) {
-    case LIBXL__HOSTPCI_LS:
+    case LIBXL__HOSTPCI_CMD_LS:
         for (i = 0; i < reply->num_sbdfs; i++)
             fuzz_check(reply->sbdfs[i].dev < 32 && reply->sbdfs[i].func < 8);
         break;
-    case LIBXL__HOSTPCI_READ_HEX:
+    case LIBXL__HOSTPCI_CMD_READ_HEX:
         fuzz_check(reply->value <= max[request->attr]);
         break;
-    case LIBXL__HOSTPCI_LEND:
+    case LIBXL__HOSTPCI_CMD_LEND:
         fuzz_check(reply->access.gsi <= PCID_GSI_MAX);
         /* fall through */
-    case LIBXL__HOSTPCI_READ_RESOURCES:
+    case LIBXL__HOSTPCI_CMD_READ_RESOURCES:
         check_resources(&reply->access);
         break;
-    case LIBXL__HOSTPCI_QUERY:
+    case LIBXL__HOSTPCI_CMD_QUERY:
         check_query(&request->sbdf, reply);
         check_driver(reply->driver);
         break;
-    case LIBXL__HOSTPCI_ASSIGN:
+    case LIBXL__HOSTPCI_CMD_ASSIGN:
         fuzz_check(!reply->assigned || !reply->driver);
         /* fall through */
-    case LIBXL__HOSTPCI_UNBIND:
+    case LIBXL__HOSTPCI_CMD_UNBIND:
         check_driver(reply->driver);
         break;
     default:
@@ -364,13 +364,13 @@ static void action(fuzz_input *in, int what)
         return;
     }
     switch (what) {
-    case 'F': start(LIBXL__HOSTPCI_UNBIND, fuzz_byte(in), INVALID_DOMID);
+    case 'F': start(LIBXL__HOSTPCI_CMD_UNBIND, fuzz_byte(in), INVALID_DOMID);
         break;
-    case 'G': start(LIBXL__HOSTPCI_RESET, fuzz_byte(in), INVALID_DOMID);
+    case 'G': start(LIBXL__HOSTPCI_CMD_RESET, fuzz_byte(in), INVALID_DOMID);
         break;
-    case 'K': start(LIBXL__HOSTPCI_LEND, fuzz_byte(in), INVALID_DOMID);
+    case 'K': start(LIBXL__HOSTPCI_CMD_LEND, fuzz_byte(in), INVALID_DOMID);
         break;
-    case 'B': start(LIBXL__HOSTPCI_QUERY, fuzz_byte(in), OTHER); break;
+    case 'B': start(LIBXL__HOSTPCI_CMD_QUERY, fuzz_byte(in), OTHER); break;
     case 'C': chain = true; break;
     case 'g':
         memcpy(in->text + in->len, greeting, sizeof(greeting) - 1);

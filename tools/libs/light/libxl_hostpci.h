@@ -53,18 +53,18 @@ _hidden bool libxl__pci_sbdf_equal(const libxl__pci_sbdf *a,
 _hidden bool libxl__pci_driver_ok(const char *name);
 
 typedef enum {
-    LIBXL__HOSTPCI_LS,
-    LIBXL__HOSTPCI_EXISTS,
-    LIBXL__HOSTPCI_READ_HEX,
-    LIBXL__HOSTPCI_READ_RESOURCES,
-    LIBXL__HOSTPCI_WRITE,
-    LIBXL__HOSTPCI_UNBIND,
-    LIBXL__HOSTPCI_RESET,
-    LIBXL__HOSTPCI_QUERY,
-    LIBXL__HOSTPCI_ASSIGN,
-    LIBXL__HOSTPCI_UNASSIGN,
-    LIBXL__HOSTPCI_LEND,
-    LIBXL__HOSTPCI_TAKE_BACK,
+    LIBXL__HOSTPCI_CMD_LS,
+    LIBXL__HOSTPCI_CMD_EXISTS,
+    LIBXL__HOSTPCI_CMD_READ_HEX,
+    LIBXL__HOSTPCI_CMD_READ_RESOURCES,
+    LIBXL__HOSTPCI_CMD_WRITE,
+    LIBXL__HOSTPCI_CMD_UNBIND,
+    LIBXL__HOSTPCI_CMD_RESET,
+    LIBXL__HOSTPCI_CMD_QUERY,
+    LIBXL__HOSTPCI_CMD_ASSIGN,
+    LIBXL__HOSTPCI_CMD_UNASSIGN,
+    LIBXL__HOSTPCI_CMD_LEND,
+    LIBXL__HOSTPCI_CMD_TAKE_BACK,
     LIBXL__HOSTPCI_COMMANDS /* how many there are */
 } libxl__hostpci_command;
 
@@ -200,7 +200,7 @@ _hidden void libxl__hostpci_end_with(pid_t process);
  * returns ERROR_FAIL, with errno set; *what_r then says in one line what
  * failed.  That is not logged.
  * *own: *access without what domid may have for another device already: see
- * libxl__pci_access_spare.
+ * libxl__pci_access_subtract.
  */
 _hidden int libxl__pci_access_grant(libxl__gc *gc, libxl_domid domid,
                                     const libxl__hostpci_access *access,
@@ -218,8 +218,8 @@ _hidden int libxl__pci_access_revoke(libxl__gc *gc, libxl_domid domid,
  * Takes out of *access what another device needs, too: the interrupt, and
  * memory of less than a page, in the same page.
  */
-_hidden void libxl__pci_access_spare(libxl__hostpci_access *access,
-                                     const libxl__hostpci_access *other);
+_hidden void libxl__pci_access_subtract(libxl__hostpci_access *access,
+                                         const libxl__hostpci_access *other);
 
 /* The form in which the driver of a device is remembered in xenstore. */
 _hidden char *libxl__hostpci_driver_path(libxl__gc *gc,

@@ -107,8 +107,8 @@ static bool overlap(const libxl__hostpci_resource *a,
         a->start / unit <= b->end / unit && b->start / unit <= a->end / unit;
 }
 
-void libxl__pci_access_spare(libxl__hostpci_access *access,
-                             const libxl__hostpci_access *other)
+void libxl__pci_access_subtract(libxl__hostpci_access *access,
+                                 const libxl__hostpci_access *other)
 {
     int i, k;
 

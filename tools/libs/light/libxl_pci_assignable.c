@@ -202,7 +202,7 @@ static int list(libxl_ctx *ctx, libxl_device_pci **pcis_r, int *num_r,
     ls->pcis_r = pcis_r;
     ls->num_r = num_r;
     ls->op.request.dir = LIBXL__HOSTPCI_DIR_PCIBACK_DRIVER;
-    libxl__pci_request(egc, &ls->op, ao, INVALID_DOMID, LIBXL__HOSTPCI_LS,
+    libxl__pci_request(egc, &ls->op, ao, INVALID_DOMID, LIBXL__HOSTPCI_CMD_LS,
                        NULL, list_done);
 
     return AO_INPROGRESS;
@@ -229,7 +229,7 @@ libxl_device_pci *libxl_device_pci_assignable_list(libxl_ctx *ctx, int *num)
     *num = 0;
     if (direct) {
         libxl__hostpci_op_init(op);
-        op->request.command = LIBXL__HOSTPCI_LS;
+        op->request.command = LIBXL__HOSTPCI_CMD_LS;
         op->request.dir = LIBXL__HOSTPCI_DIR_PCIBACK_DRIVER;
         if (libxl__hostpci_op_direct(gc, op))
             libxl__hostpci_log(gc, op);
@@ -342,7 +342,7 @@ static void add(libxl__egc *egc, libxl__pci_assignable *pa)
     rc = lock_free_device(gc, pa);
     if (rc) goto out;
 
-    request(egc, pa, LIBXL__HOSTPCI_QUERY, add_queried); /* must be last */
+    request(egc, pa, LIBXL__HOSTPCI_CMD_QUERY, add_queried); /* must be last */
     return;
 
  out:
@@ -404,7 +404,8 @@ static void add_query_ok(libxl__egc *egc, libxl__pci_assignable *pa)
             LIBXL__PCI_ARG(pci));
     }
 
-    request(egc, pa, LIBXL__HOSTPCI_ASSIGN, add_assigned); /* must be last */
+    request(egc, pa, LIBXL__HOSTPCI_CMD_ASSIGN,
+            add_assigned); /* must be last */
 }
 
 static void add_assigned(libxl__egc *egc, libxl__hostpci_op *op, int rc)
@@ -480,7 +481,7 @@ static void remove_device(libxl__egc *egc, libxl__pci_assignable *pa)
 
     /* Query first: if the owner cannot be reached, there is nothing to
      * undo. */
-    request(egc, pa, LIBXL__HOSTPCI_QUERY,
+    request(egc, pa, LIBXL__HOSTPCI_CMD_QUERY,
             remove_queried); /* must be last */
     return;
 
@@ -506,7 +507,7 @@ static void remove_queried(libxl__egc *egc, libxl__hostpci_op *op, int rc)
     if (pa->gone && !known) {
         /* pciback keeps the slot of a device that vanishes. */
         op->request.dir = LIBXL__HOSTPCI_DIR_PCIBACK_SLOTS;
-        request(egc, pa, LIBXL__HOSTPCI_EXISTS,
+        request(egc, pa, LIBXL__HOSTPCI_CMD_EXISTS,
                 remove_slot_found); /* must be last */
         return;
     }
@@ -540,7 +541,7 @@ static void remove_known(libxl__egc *egc, libxl__pci_assignable *pa,
     }
 
     /* Unbind from pciback */
-    request(egc, pa, LIBXL__HOSTPCI_UNASSIGN,
+    request(egc, pa, LIBXL__HOSTPCI_CMD_UNASSIGN,
             remove_released); /* must be last */
 }
 
@@ -584,7 +585,7 @@ static void remove_released(libxl__egc *egc, libxl__hostpci_op *op, int rc)
         driver = strrchr(driver_path, '/');
         op->request.file = LIBXL__HOSTPCI_FILE_DRIVER_BIND;
         op->request.driver = driver ? driver + 1 : driver_path;
-        request(egc, pa, LIBXL__HOSTPCI_WRITE,
+        request(egc, pa, LIBXL__HOSTPCI_CMD_WRITE,
                 remove_rebound); /* must be last */
         return;
     }

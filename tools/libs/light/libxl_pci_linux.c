@@ -798,7 +798,7 @@ void libxl__hostpci_work(libxl__gc *gc,
     memset(reply, 0, sizeof(*reply));
 
 #define COMMAND(id, function) \
-    case LIBXL__HOSTPCI_ ## id: function(gc, request, reply); return
+    case LIBXL__HOSTPCI_CMD_ ## id: function(gc, request, reply); return
 
     /* No default: the compiler complains if a command is missing. */
     switch (request->command) {
@@ -834,7 +834,7 @@ void libxl__hostpci_finish(libxl__gc *gc,
     libxl__hostpci_reply unreadable = { 0 };
     uint32_t irq;
 
-    if (request->command != LIBXL__HOSTPCI_LEND || reply->class) return;
+    if (request->command != LIBXL__HOSTPCI_CMD_LEND || reply->class) return;
 
     /* Without a number, the device is lent without an interrupt. */
     if (read_number(gc, &unreadable, &request->sbdf,

@@ -46,7 +46,7 @@ static int read_owner(libxl__gc *gc, xs_transaction_t t,
 static void mention_own_devices(libxl__gc *gc, libxl_domid owner)
 {
     libxl__hostpci_request request = {
-        .command = LIBXL__HOSTPCI_LS,
+        .command = LIBXL__HOSTPCI_CMD_LS,
         .dir = LIBXL__HOSTPCI_DIR_PCI_DEVICES,
     };
     libxl__hostpci_reply reply;

@@ -561,7 +561,7 @@ libxl__hostpci_access libxl__pci_record_own(const libxl__pci_record *rec,
 
     for (i = 0; i < rec->num; i++)
         if (&rec->entries[i] != entry && rec->entries[i].has_access)
-            libxl__pci_access_spare(&own, &rec->entries[i].access);
+            libxl__pci_access_subtract(&own, &rec->entries[i].access);
     return own;
 }
 

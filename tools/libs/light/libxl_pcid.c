@@ -40,7 +40,7 @@ typedef struct {
 static const command_info *info_of(libxl__hostpci_command command)
 {
 #define COMMAND(id, ...)                                                \
-    case LIBXL__HOSTPCI_ ## id: {                                       \
+    case LIBXL__HOSTPCI_CMD_ ## id: {                                   \
         static const command_info info = { PCID_CMD_ ## id, __VA_ARGS__ }; \
         return &info;                                                   \
     }
@@ -519,21 +519,21 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
     libxl__json_object *o;
 
     switch (request->command) {
-    case LIBXL__HOSTPCI_EXISTS:
+    case LIBXL__HOSTPCI_CMD_EXISTS:
         return make_bool(gc, reply->exists);
-    case LIBXL__HOSTPCI_READ_HEX:
+    case LIBXL__HOSTPCI_CMD_READ_HEX:
         return make_integer(gc, reply->value);
-    case LIBXL__HOSTPCI_READ_RESOURCES:
+    case LIBXL__HOSTPCI_CMD_READ_RESOURCES:
         return json_resources(gc, &reply->access);
-    case LIBXL__HOSTPCI_UNBIND:
+    case LIBXL__HOSTPCI_CMD_UNBIND:
         return make_driver(gc, reply->driver);
-    case LIBXL__HOSTPCI_QUERY:
-    case LIBXL__HOSTPCI_ASSIGN:
+    case LIBXL__HOSTPCI_CMD_QUERY:
+    case LIBXL__HOSTPCI_CMD_ASSIGN:
         o = make_map(gc);
         json_add(gc, o, PCID_RET_DRIVER,
                  make_driver(gc, reply->driver));
         json_add(gc, o, PCID_RET_ASSIGNED, make_bool(gc, reply->assigned));
-        if (request->command == LIBXL__HOSTPCI_ASSIGN) return o;
+        if (request->command == LIBXL__HOSTPCI_CMD_ASSIGN) return o;
 
         json_add(gc, o, PCID_RET_PCIBACK, make_bool(gc, reply->pciback));
         json_add(gc, o, PCID_RET_VENDOR, make_integer(gc, reply->vendor));
@@ -545,22 +545,22 @@ encode_result(libxl__gc *gc, const libxl__hostpci_request *request,
         json_add(gc, o, PCID_RET_FUNCTIONS_ASSIGNED,
                  json_functions(gc, reply->assigned_functions));
         return o;
-    case LIBXL__HOSTPCI_UNASSIGN:
+    case LIBXL__HOSTPCI_CMD_UNASSIGN:
         return make_bool(gc, reply->assigned);
-    case LIBXL__HOSTPCI_LEND:
+    case LIBXL__HOSTPCI_CMD_LEND:
         o = json_access(gc, &reply->access);
         json_add_reset(gc, o, reply);
         if (request->interrupt_control)
             json_add(gc, o, PCID_RET_INTERRUPT_CONTROL,
                      make_bool(gc, reply->interrupt_control));
         return o;
-    case LIBXL__HOSTPCI_TAKE_BACK:
+    case LIBXL__HOSTPCI_CMD_TAKE_BACK:
         o = make_map(gc);
         json_add_reset(gc, o, reply);
         return o;
-    case LIBXL__HOSTPCI_WRITE:
-    case LIBXL__HOSTPCI_RESET:
-    case LIBXL__HOSTPCI_LS: /* encode_list */
+    case LIBXL__HOSTPCI_CMD_WRITE:
+    case LIBXL__HOSTPCI_CMD_RESET:
+    case LIBXL__HOSTPCI_CMD_LS: /* encode_list */
     case LIBXL__HOSTPCI_COMMANDS:
         break;
     }
@@ -616,7 +616,7 @@ char *libxl__pcid_encode_reply(libxl__gc *gc, const int64_t *id,
 {
     libxl__json_object *msg;
 
-    if (!reply->class && request->command == LIBXL__HOSTPCI_LS)
+    if (!reply->class && request->command == LIBXL__HOSTPCI_CMD_LS)
         return encode_list(gc, *id, reply);
 
     msg = make_map(gc);
@@ -1157,37 +1157,37 @@ int libxl__pcid_decode_reply(libxl__gc *gc, const libxl__json_object *msg,
         return ERROR_INVAL;
 
     switch (request->command) {
-    case LIBXL__HOSTPCI_LS:
+    case LIBXL__HOSTPCI_CMD_LS:
         return decode_sbdfs(gc, o, reply);
-    case LIBXL__HOSTPCI_EXISTS:
+    case LIBXL__HOSTPCI_CMD_EXISTS:
         return decode_bool(o, &reply->exists);
-    case LIBXL__HOSTPCI_READ_HEX:
+    case LIBXL__HOSTPCI_CMD_READ_HEX:
         rc = decode_integer(o, attrs[request->attr].max, &value);
         if (rc) return rc;
         reply->value = value;
         return 0;
-    case LIBXL__HOSTPCI_READ_RESOURCES:
+    case LIBXL__HOSTPCI_CMD_READ_RESOURCES:
         return decode_resources(o, &reply->access);
-    case LIBXL__HOSTPCI_UNBIND:
+    case LIBXL__HOSTPCI_CMD_UNBIND:
         return decode_driver(gc, o, &reply->driver);
-    case LIBXL__HOSTPCI_QUERY:
-    case LIBXL__HOSTPCI_ASSIGN:
+    case LIBXL__HOSTPCI_CMD_QUERY:
+    case LIBXL__HOSTPCI_CMD_ASSIGN:
         rc = decode_bool(member(o, PCID_RET_ASSIGNED), &reply->assigned);
         if (rc) return rc;
         rc = decode_driver(gc, member(o, PCID_RET_DRIVER), &reply->driver);
         if (rc) return rc;
-        if (request->command == LIBXL__HOSTPCI_ASSIGN)
+        if (request->command == LIBXL__HOSTPCI_CMD_ASSIGN)
             /* If it was assigned before, nothing has been unbound. */
             return reply->assigned && reply->driver ? ERROR_INVAL : 0;
         return decode_query(o, &request->sbdf, reply);
-    case LIBXL__HOSTPCI_LEND:
+    case LIBXL__HOSTPCI_CMD_LEND:
         return decode_lent(gc, o, request, reply);
-    case LIBXL__HOSTPCI_TAKE_BACK:
+    case LIBXL__HOSTPCI_CMD_TAKE_BACK:
         return decode_reset(gc, member(o, PCID_RET_RESET), reply);
-    case LIBXL__HOSTPCI_UNASSIGN:
+    case LIBXL__HOSTPCI_CMD_UNASSIGN:
         return decode_bool(o, &reply->assigned);
-    case LIBXL__HOSTPCI_WRITE:
-    case LIBXL__HOSTPCI_RESET:
+    case LIBXL__HOSTPCI_CMD_WRITE:
+    case LIBXL__HOSTPCI_CMD_RESET:
         return is_empty_map(o) ? 0 : ERROR_INVAL;
     case LIBXL__HOSTPCI_COMMANDS:
         break;

@@ -314,9 +314,9 @@ static int lent_read(libxl__gc *gc, const char *record,
  * Removes from *access what another lent device needs, too: a shared
  * interrupt, and memory in the same page.
  */
-static int lent_spare(libxl__gc *gc, const char *path,
-                      const libxl__pci_sbdf *sbdf,
-                      libxl__hostpci_access *access)
+static int without_other_loans(libxl__gc *gc, const char *path,
+                               const libxl__pci_sbdf *sbdf,
+                               libxl__hostpci_access *access)
 {
     const char *self = lent_name(gc, sbdf);
     libxl__hostpci_access other;
@@ -334,7 +334,7 @@ static int lent_spare(libxl__gc *gc, const char *path,
         rc = lent_read(gc, GCSPRINTF("%s/%s", path, names[i]), &other);
         if (rc) continue; /* revoke the others all the same */
 
-        libxl__pci_access_spare(access, &other);
+        libxl__pci_access_subtract(access, &other);
     }
     return 0;
 }
@@ -350,7 +350,7 @@ static int take_back(libxl__gc *gc, const pcid_server *server,
     rc = lent_read(gc, record, &access);
     if (rc == ERROR_NOTFOUND) return 0;
     if (rc) goto out;
-    rc = lent_spare(gc, path, sbdf, &access);
+    rc = without_other_loans(gc, path, sbdf, &access);
     if (rc) goto out;
     rc = libxl__pci_access_revoke(gc, client, &access);
     if (rc) goto out;
@@ -375,7 +375,7 @@ static void lend(libxl__gc *gc, const pcid_server *server,
 
     /* The device's addresses may have changed.  A failure is logged. */
     take_back(gc, server, client, sbdf);
-    rc = lent_spare(gc, path, sbdf, &own);
+    rc = without_other_loans(gc, path, sbdf, &own);
     if (rc) goto out;
     rc = libxl__xs_write_checked(gc, XBT_NULL, record,
                                  libxl__pcid_encode_access(gc,
@@ -1056,9 +1056,9 @@ static int work_before(libxl__gc *gc, pcid_work *work)
     char **clients;
 
     switch (work->request.command) {
-    case LIBXL__HOSTPCI_TAKE_BACK:
+    case LIBXL__HOSTPCI_CMD_TAKE_BACK:
         return take_back(gc, server, work->client, sbdf);
-    case LIBXL__HOSTPCI_UNASSIGN:
+    case LIBXL__HOSTPCI_CMD_UNASSIGN:
         /* From any domain that has a loan, even one that is no longer
          * served.  A failure is logged, and does not keep the device. */
         clients = libxl__xs_directory(gc, XBT_NULL, lent_base(gc, server),
@@ -1085,7 +1085,7 @@ static const char *work_after(libxl__gc *gc, pcid_work *work,
         libxl__pcid_decode_reply(gc, msg, &work->request, &reply))
         return NULL;
 
-    if (work->request.command == LIBXL__HOSTPCI_LEND && !reply.class) {
+    if (work->request.command == LIBXL__HOSTPCI_CMD_LEND && !reply.class) {
         libxl__hostpci_finish(gc, &work->request, &reply);
         if (!reply.class)
             lend(gc, work->server, work->client, &work->request.sbdf,

@@ -182,24 +182,26 @@ static void requests_round_trip(void)
 
     for (c = 0; c < LIBXL__HOSTPCI_COMMANDS; c++) {
         libxl__hostpci_request r = { .command = c };
-        int n = c == LIBXL__HOSTPCI_LS || c == LIBXL__HOSTPCI_EXISTS ? 3 :
-            c == LIBXL__HOSTPCI_READ_HEX || c == LIBXL__HOSTPCI_WRITE ? 5 :
-            c == LIBXL__HOSTPCI_LEND ? 8 :
-            c == LIBXL__HOSTPCI_TAKE_BACK ? 2 : 1;
+        int n = c == LIBXL__HOSTPCI_CMD_LS ? 3 :
+            c == LIBXL__HOSTPCI_CMD_EXISTS ? 3 :
+            c == LIBXL__HOSTPCI_CMD_READ_HEX ? 5 :
+            c == LIBXL__HOSTPCI_CMD_WRITE ? 5 :
+            c == LIBXL__HOSTPCI_CMD_LEND ? 8 :
+            c == LIBXL__HOSTPCI_CMD_TAKE_BACK ? 2 : 1;
 
-        if (c != LIBXL__HOSTPCI_LS) r.sbdf = sbdf;
+        if (c != LIBXL__HOSTPCI_CMD_LS) r.sbdf = sbdf;
         for (i = 0; i < n; i++) {
-            if (c == LIBXL__HOSTPCI_LS || c == LIBXL__HOSTPCI_EXISTS)
+            if (c == LIBXL__HOSTPCI_CMD_LS || c == LIBXL__HOSTPCI_CMD_EXISTS)
                 r.dir = i;
-            if (c == LIBXL__HOSTPCI_READ_HEX)
+            if (c == LIBXL__HOSTPCI_CMD_READ_HEX)
                 r.attr = i;
-            if (c == LIBXL__HOSTPCI_WRITE) {
+            if (c == LIBXL__HOSTPCI_CMD_WRITE) {
                 r.file = i;
                 if (i == LIBXL__HOSTPCI_FILE_DRIVER_BIND)
                     r.driver = "a \"quoted\" \\driver";
             }
-            if (c == LIBXL__HOSTPCI_LEND ||
-                c == LIBXL__HOSTPCI_TAKE_BACK) {
+            if (c == LIBXL__HOSTPCI_CMD_LEND ||
+                c == LIBXL__HOSTPCI_CMD_TAKE_BACK) {
                 r.reset = i & 1;
                 r.permissive = i & 2;
                 r.interrupt_control = i & 4;
@@ -218,7 +220,7 @@ static void request_wire_form(void)
         const char *text, *log;
     } t[] = {
 #define REQUEST(command_, ...) \
-        { .command = LIBXL__HOSTPCI_ ## command_, __VA_ARGS__ }
+        { .command = LIBXL__HOSTPCI_CMD_ ## command_, __VA_ARGS__ }
 #define TEXT(cmd, args) \
         "{\"execute\":\"" cmd "\",\"id\":7,\"arguments\":{" args "}}"
 #define SBDF .sbdf = { 0, 3, 0x1f, 7 }
@@ -571,7 +573,7 @@ static int reply_through(libxl__gc *gc, const libxl__hostpci_request *request,
 static void reply_ls(void)
 {
     GC_INIT(ctx);
-    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_LS };
+    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_CMD_LS };
     libxl__hostpci_reply reply = { 0 }, got;
     libxl__pci_sbdf sbdfs[3] = {
         { 0, 0, 0, 0 }, { 0xffff, 0xff, 0x1f, 7 }, { 0, 3, 0, 1 },
@@ -611,14 +613,14 @@ static void reply_values(void)
     libxl__hostpci_reply reply = { 0 }, got;
     int i;
 
-    request.command = LIBXL__HOSTPCI_EXISTS;
+    request.command = LIBXL__HOSTPCI_CMD_EXISTS;
     for (i = 0; i < 2; i++) {
         reply.exists = i;
         ok(!reply_through(gc, &request, &reply, &got) && got.exists == i,
            "exists: %d", i);
     }
 
-    request.command = LIBXL__HOSTPCI_READ_HEX;
+    request.command = LIBXL__HOSTPCI_CMD_READ_HEX;
     for (i = 0; i < ARRAY_SIZE(max); i++) {
         request.attr = i;
         reply.value = max[i];
@@ -632,7 +634,7 @@ static void reply_values(void)
            "attribute %d: one more than that is refused", i);
     }
 
-    request.command = LIBXL__HOSTPCI_UNBIND;
+    request.command = LIBXL__HOSTPCI_CMD_UNBIND;
     ok(!reply_through(gc, &request, &reply, &got) && !got.driver,
        "unbind: no driver");
     reply.driver = "a driver \"\\";
@@ -645,22 +647,22 @@ static void reply_values(void)
         reply.pciback = i & 4;
         reply.functions = 1;
         reply.assigned_functions = reply.assigned;
-        request.command = LIBXL__HOSTPCI_QUERY;
+        request.command = LIBXL__HOSTPCI_CMD_QUERY;
         ok(!reply_through(gc, &request, &reply, &got) &&
            got.assigned == reply.assigned && got.pciback == reply.pciback &&
            !got.driver == !reply.driver, "query: %d", i);
-        request.command = LIBXL__HOSTPCI_ASSIGN;
+        request.command = LIBXL__HOSTPCI_CMD_ASSIGN;
         if (!reply.assigned || !reply.driver)
             ok(!reply_through(gc, &request, &reply, &got) &&
                got.assigned == reply.assigned &&
                !got.driver == !reply.driver, "assign: %d", i);
-        request.command = LIBXL__HOSTPCI_UNASSIGN;
+        request.command = LIBXL__HOSTPCI_CMD_UNASSIGN;
         ok(!reply_through(gc, &request, &reply, &got) &&
            got.assigned == reply.assigned, "unassign: %d", i);
     }
-    request.command = LIBXL__HOSTPCI_WRITE;
+    request.command = LIBXL__HOSTPCI_CMD_WRITE;
     ok(!reply_through(gc, &request, &reply, &got), "write");
-    request.command = LIBXL__HOSTPCI_RESET;
+    request.command = LIBXL__HOSTPCI_CMD_RESET;
     ok(!reply_through(gc, &request, &reply, &got), "reset");
     GC_FREE;
 }
@@ -676,7 +678,7 @@ static void reply_resources(void)
 {
     GC_INIT(ctx);
     libxl__hostpci_request request = {
-        .command = LIBXL__HOSTPCI_READ_RESOURCES,
+        .command = LIBXL__HOSTPCI_CMD_READ_RESOURCES,
     };
     libxl__hostpci_reply reply = {
         .access.resources = {
@@ -705,10 +707,10 @@ static void check_resources(libxl__gc *gc, const char *list, int want,
     libxl__hostpci_reply reply;
     libxl__hostpci_access access;
 
-    is_int(decode_result(gc, LIBXL__HOSTPCI_READ_RESOURCES,
+    is_int(decode_result(gc, LIBXL__HOSTPCI_CMD_READ_RESOURCES,
                          GCSPRINTF("[%s]", list), &reply),
            want, "read_resources: %s", what);
-    is_int(decode_result(gc, LIBXL__HOSTPCI_LEND,
+    is_int(decode_result(gc, LIBXL__HOSTPCI_CMD_LEND,
                          GCSPRINTF("{\"resources\":[%s],\"gsi\":0,"
                                    "\"reset\":null}", list), &reply),
            want, "lend: %s", what);
@@ -794,70 +796,70 @@ static void replies_invalid(void)
         libxl__hostpci_command command;
         const char *value;
     } t[] = {
-        { LIBXL__HOSTPCI_LS, "{}" },
-        { LIBXL__HOSTPCI_LS, "null" },
-        { LIBXL__HOSTPCI_LS, "\"0000:00:00.0\"" },
-        { LIBXL__HOSTPCI_LS, "[null]" },
-        { LIBXL__HOSTPCI_LS, "[0]" },
-        { LIBXL__HOSTPCI_LS, "[[]]" },
-        { LIBXL__HOSTPCI_LS, "[\"\"]" },
-        { LIBXL__HOSTPCI_LS, "[\"0000:00:00.8\"]" },
-        { LIBXL__HOSTPCI_LS, "[\"0000:00:00.0\",\"bind\"]" },
-        { LIBXL__HOSTPCI_EXISTS, "0" },
-        { LIBXL__HOSTPCI_EXISTS, "1" },
-        { LIBXL__HOSTPCI_EXISTS, "null" },
-        { LIBXL__HOSTPCI_EXISTS, "\"true\"" },
-        { LIBXL__HOSTPCI_EXISTS, "{}" },
-        { LIBXL__HOSTPCI_READ_HEX, "null" },
-        { LIBXL__HOSTPCI_READ_HEX, "true" },
-        { LIBXL__HOSTPCI_READ_HEX, "\"0x8086\"" },
-        { LIBXL__HOSTPCI_READ_HEX, "1.5" },
-        { LIBXL__HOSTPCI_READ_HEX, "-1" },
-        { LIBXL__HOSTPCI_READ_HEX, "65536" },
-        { LIBXL__HOSTPCI_READ_HEX, "4294967296" },
-        { LIBXL__HOSTPCI_READ_HEX, "9223372036854775807" },
-        { LIBXL__HOSTPCI_READ_HEX, "[1]" },
-        { LIBXL__HOSTPCI_READ_RESOURCES, "{}" },
-        { LIBXL__HOSTPCI_READ_RESOURCES, "null" },
-        { LIBXL__HOSTPCI_READ_RESOURCES, "[]" },
-        { LIBXL__HOSTPCI_READ_RESOURCES, "7" },
-        { LIBXL__HOSTPCI_WRITE, "null" },
-        { LIBXL__HOSTPCI_WRITE, "true" },
-        { LIBXL__HOSTPCI_WRITE, "[]" },
-        { LIBXL__HOSTPCI_WRITE, "\"ok\"" },
-        { LIBXL__HOSTPCI_WRITE, "{\"ok\":true}" },
-        { LIBXL__HOSTPCI_RESET, "0" },
-        { LIBXL__HOSTPCI_RESET, "{\"reset\":null}" },
-        { LIBXL__HOSTPCI_RESET, "null" },
-        { LIBXL__HOSTPCI_UNBIND, "0" },
-        { LIBXL__HOSTPCI_UNBIND, "false" },
-        { LIBXL__HOSTPCI_UNBIND, "{}" },
-        { LIBXL__HOSTPCI_UNBIND, "\"\"" },
-        { LIBXL__HOSTPCI_UNBIND, "\"../e1000\"" },
-        { LIBXL__HOSTPCI_UNBIND, "\"a\\nb\"" },
-        { LIBXL__HOSTPCI_QUERY, "null" },
-        { LIBXL__HOSTPCI_QUERY, "[]" },
-        { LIBXL__HOSTPCI_QUERY, "{}" },
-        { LIBXL__HOSTPCI_ASSIGN, "null" },
-        { LIBXL__HOSTPCI_ASSIGN, "true" },
-        { LIBXL__HOSTPCI_ASSIGN, "{\"assigned\":true}" },
-        { LIBXL__HOSTPCI_ASSIGN, "{\"assigned\":0,\"driver\":null}" },
-        { LIBXL__HOSTPCI_ASSIGN, "{\"driver\":null}" },
-        { LIBXL__HOSTPCI_ASSIGN, "{\"assigned\":true,\"driver\":\"a\"}" },
-        { LIBXL__HOSTPCI_UNASSIGN, "null" },
-        { LIBXL__HOSTPCI_UNASSIGN, "0" },
-        { LIBXL__HOSTPCI_UNASSIGN, "{}" },
-        { LIBXL__HOSTPCI_QUERY, "true" },
-        { LIBXL__HOSTPCI_LEND, "null" },
-        { LIBXL__HOSTPCI_LEND, "true" },
-        { LIBXL__HOSTPCI_LEND, "[]" },
-        { LIBXL__HOSTPCI_LEND, "{}" },
-        { LIBXL__HOSTPCI_LEND, "\"ok\"" },
-        { LIBXL__HOSTPCI_TAKE_BACK, "null" },
-        { LIBXL__HOSTPCI_TAKE_BACK, "true" },
-        { LIBXL__HOSTPCI_TAKE_BACK, "[]" },
-        { LIBXL__HOSTPCI_TAKE_BACK, "{}" },
-        { LIBXL__HOSTPCI_TAKE_BACK, "\"ok\"" },
+        { LIBXL__HOSTPCI_CMD_LS, "{}" },
+        { LIBXL__HOSTPCI_CMD_LS, "null" },
+        { LIBXL__HOSTPCI_CMD_LS, "\"0000:00:00.0\"" },
+        { LIBXL__HOSTPCI_CMD_LS, "[null]" },
+        { LIBXL__HOSTPCI_CMD_LS, "[0]" },
+        { LIBXL__HOSTPCI_CMD_LS, "[[]]" },
+        { LIBXL__HOSTPCI_CMD_LS, "[\"\"]" },
+        { LIBXL__HOSTPCI_CMD_LS, "[\"0000:00:00.8\"]" },
+        { LIBXL__HOSTPCI_CMD_LS, "[\"0000:00:00.0\",\"bind\"]" },
+        { LIBXL__HOSTPCI_CMD_EXISTS, "0" },
+        { LIBXL__HOSTPCI_CMD_EXISTS, "1" },
+        { LIBXL__HOSTPCI_CMD_EXISTS, "null" },
+        { LIBXL__HOSTPCI_CMD_EXISTS, "\"true\"" },
+        { LIBXL__HOSTPCI_CMD_EXISTS, "{}" },
+        { LIBXL__HOSTPCI_CMD_READ_HEX, "null" },
+        { LIBXL__HOSTPCI_CMD_READ_HEX, "true" },
+        { LIBXL__HOSTPCI_CMD_READ_HEX, "\"0x8086\"" },
+        { LIBXL__HOSTPCI_CMD_READ_HEX, "1.5" },
+        { LIBXL__HOSTPCI_CMD_READ_HEX, "-1" },
+        { LIBXL__HOSTPCI_CMD_READ_HEX, "65536" },
+        { LIBXL__HOSTPCI_CMD_READ_HEX, "4294967296" },
+        { LIBXL__HOSTPCI_CMD_READ_HEX, "9223372036854775807" },
+        { LIBXL__HOSTPCI_CMD_READ_HEX, "[1]" },
+        { LIBXL__HOSTPCI_CMD_READ_RESOURCES, "{}" },
+        { LIBXL__HOSTPCI_CMD_READ_RESOURCES, "null" },
+        { LIBXL__HOSTPCI_CMD_READ_RESOURCES, "[]" },
+        { LIBXL__HOSTPCI_CMD_READ_RESOURCES, "7" },
+        { LIBXL__HOSTPCI_CMD_WRITE, "null" },
+        { LIBXL__HOSTPCI_CMD_WRITE, "true" },
+        { LIBXL__HOSTPCI_CMD_WRITE, "[]" },
+        { LIBXL__HOSTPCI_CMD_WRITE, "\"ok\"" },
+        { LIBXL__HOSTPCI_CMD_WRITE, "{\"ok\":true}" },
+        { LIBXL__HOSTPCI_CMD_RESET, "0" },
+        { LIBXL__HOSTPCI_CMD_RESET, "{\"reset\":null}" },
+        { LIBXL__HOSTPCI_CMD_RESET, "null" },
+        { LIBXL__HOSTPCI_CMD_UNBIND, "0" },
+        { LIBXL__HOSTPCI_CMD_UNBIND, "false" },
+        { LIBXL__HOSTPCI_CMD_UNBIND, "{}" },
+        { LIBXL__HOSTPCI_CMD_UNBIND, "\"\"" },
+        { LIBXL__HOSTPCI_CMD_UNBIND, "\"../e1000\"" },
+        { LIBXL__HOSTPCI_CMD_UNBIND, "\"a\\nb\"" },
+        { LIBXL__HOSTPCI_CMD_QUERY, "null" },
+        { LIBXL__HOSTPCI_CMD_QUERY, "[]" },
+        { LIBXL__HOSTPCI_CMD_QUERY, "{}" },
+        { LIBXL__HOSTPCI_CMD_ASSIGN, "null" },
+        { LIBXL__HOSTPCI_CMD_ASSIGN, "true" },
+        { LIBXL__HOSTPCI_CMD_ASSIGN, "{\"assigned\":true}" },
+        { LIBXL__HOSTPCI_CMD_ASSIGN, "{\"assigned\":0,\"driver\":null}" },
+        { LIBXL__HOSTPCI_CMD_ASSIGN, "{\"driver\":null}" },
+        { LIBXL__HOSTPCI_CMD_ASSIGN, "{\"assigned\":true,\"driver\":\"a\"}" },
+        { LIBXL__HOSTPCI_CMD_UNASSIGN, "null" },
+        { LIBXL__HOSTPCI_CMD_UNASSIGN, "0" },
+        { LIBXL__HOSTPCI_CMD_UNASSIGN, "{}" },
+        { LIBXL__HOSTPCI_CMD_QUERY, "true" },
+        { LIBXL__HOSTPCI_CMD_LEND, "null" },
+        { LIBXL__HOSTPCI_CMD_LEND, "true" },
+        { LIBXL__HOSTPCI_CMD_LEND, "[]" },
+        { LIBXL__HOSTPCI_CMD_LEND, "{}" },
+        { LIBXL__HOSTPCI_CMD_LEND, "\"ok\"" },
+        { LIBXL__HOSTPCI_CMD_TAKE_BACK, "null" },
+        { LIBXL__HOSTPCI_CMD_TAKE_BACK, "true" },
+        { LIBXL__HOSTPCI_CMD_TAKE_BACK, "[]" },
+        { LIBXL__HOSTPCI_CMD_TAKE_BACK, "{}" },
+        { LIBXL__HOSTPCI_CMD_TAKE_BACK, "\"ok\"" },
     };
     GC_INIT(ctx);
     libxl__hostpci_reply reply;
@@ -877,7 +879,7 @@ static void replies_invalid(void)
 static void reply_query(void)
 {
     GC_INIT(ctx);
-    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_QUERY };
+    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_CMD_QUERY };
     libxl__hostpci_reply reply = {
         .driver = "pciback", .assigned = true, .pciback = true,
         .vendor = 0xffff, .device = 0xfffe, .class_code = 0xffffff,
@@ -950,7 +952,7 @@ static int decode_query(libxl__gc *gc, const char *key, const char *value)
         { "functions_assigned", "[1]" },
     };
     libxl__hostpci_request request = {
-        .command = LIBXL__HOSTPCI_QUERY, .sbdf = { 0, 3, 0, 1 },
+        .command = LIBXL__HOSTPCI_CMD_QUERY, .sbdf = { 0, 3, 0, 1 },
     };
     libxl__hostpci_reply reply;
     const char *text = "\"later\":[{}]";
@@ -1037,7 +1039,7 @@ static void reply_query_contradicts_itself(void)
     };
     GC_INIT(ctx);
     libxl__hostpci_request request = {
-        .command = LIBXL__HOSTPCI_QUERY, .sbdf = { 0, 3, 0, 1 },
+        .command = LIBXL__HOSTPCI_CMD_QUERY, .sbdf = { 0, 3, 0, 1 },
     };
     libxl__hostpci_reply reply;
     const char *text;
@@ -1092,7 +1094,7 @@ static bool same_access(const libxl__hostpci_access *a,
 static void reply_lend(void)
 {
     GC_INIT(ctx);
-    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_LEND };
+    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_CMD_LEND };
     libxl__hostpci_reply reply = { .access = some_access }, got;
     const int64_t id = 1;
 
@@ -1161,7 +1163,7 @@ static void reply_take_back(void)
 {
     GC_INIT(ctx);
     libxl__hostpci_request request = {
-        .command = LIBXL__HOSTPCI_TAKE_BACK,
+        .command = LIBXL__HOSTPCI_CMD_TAKE_BACK,
     };
     libxl__hostpci_reply reply = { .access = some_access }, got;
     const int64_t id = 1;
@@ -1184,7 +1186,7 @@ static void reply_take_back(void)
 static void reply_reset_text(void)
 {
     static const libxl__hostpci_command commands[] = {
-        LIBXL__HOSTPCI_LEND, LIBXL__HOSTPCI_TAKE_BACK,
+        LIBXL__HOSTPCI_CMD_LEND, LIBXL__HOSTPCI_CMD_TAKE_BACK,
     };
     static const char *const bad[] = {
         "\"\"", "0", "1", "true", "[]", "[\"x\"]", "{}", "1.5",
@@ -1198,7 +1200,7 @@ static void reply_reset_text(void)
         libxl__hostpci_request request = { .command = commands[i] };
 
         name = libxl__pcid_command_name(commands[i]);
-        start = commands[i] == LIBXL__HOSTPCI_LEND ?
+        start = commands[i] == LIBXL__HOSTPCI_CMD_LEND ?
             "\"resources\":[" NONES "],\"gsi\":0" : "\"later\":{}";
 #define RESET_IS(value) \
         decode_result(gc, commands[i], \
@@ -1256,23 +1258,23 @@ static void reply_lend_invalid(void)
     };
     GC_INIT(ctx);
     libxl__hostpci_request request = {
-        .command = LIBXL__HOSTPCI_READ_HEX,
+        .command = LIBXL__HOSTPCI_CMD_READ_HEX,
         .attr = LIBXL__HOSTPCI_ATTR_GSI,
     };
     libxl__hostpci_access access;
     libxl__hostpci_reply reply;
     int i;
 
-    is_int(decode_result(gc, LIBXL__HOSTPCI_LEND,
+    is_int(decode_result(gc, LIBXL__HOSTPCI_CMD_LEND,
                          "{\"resources\":[" NONES "],\"gsi\":18,"
                          "\"reset\":null,\"later\":1}", &reply),
            0, "one of a later version is valid");
     is_int(reply.access.gsi, 18, "its GSI");
     for (i = 0; i < ARRAY_SIZE(t); i++)
-        is_int(decode_result(gc, LIBXL__HOSTPCI_LEND, t[i], &reply),
+        is_int(decode_result(gc, LIBXL__HOSTPCI_CMD_LEND, t[i], &reply),
                ERROR_INVAL, "%s", t[i]);
     for (i = 0; i < ARRAY_SIZE(gsis); i++) {
-        is_int(decode_result(gc, LIBXL__HOSTPCI_LEND,
+        is_int(decode_result(gc, LIBXL__HOSTPCI_CMD_LEND,
                              GCSPRINTF("{\"resources\":[" NONES "],"
                                        "\"gsi\":%s,\"reset\":null}",
                                        gsis[i]), &reply),
@@ -1359,7 +1361,7 @@ static void error_round_trip(void)
         ENOSYS, EOPNOTSUPP, ETIMEDOUT, EPROTO,
     };
     GC_INIT(ctx);
-    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_ASSIGN };
+    libxl__hostpci_request request = { .command = LIBXL__HOSTPCI_CMD_ASSIGN };
     libxl__hostpci_reply reply = { 0 }, got;
     libxl__hostpci_class class;
     libxl__hostpci_step step;
@@ -1396,21 +1398,21 @@ static void errors_of_others(void)
     libxl__hostpci_reply r;
     char *desc;
 
-    is_int(decode(gc, LIBXL__HOSTPCI_LS, "{\"id\":0,\"error\":{\"class\":"
+    is_int(decode(gc, LIBXL__HOSTPCI_CMD_LS, "{\"id\":0,\"error\":{\"class\":"
                   "\"Later\",\"desc\":\"x\",\"errno\":\"ELATER\",\"step\":"
                   "\"later\",\"more\":[1]}}", &r), 0, "of a later version");
     is_int(r.class, LIBXL__HOSTPCI_FAILED, "unknown class");
     is_int(r.errnoval, EIO, "unknown errno");
     is_int(r.step, LIBXL__HOSTPCI_STEP_NONE, "unknown step");
 
-    is_int(decode(gc, LIBXL__HOSTPCI_LS, "{\"id\":0,\"error\":{\"class\":"
+    is_int(decode(gc, LIBXL__HOSTPCI_CMD_LS, "{\"id\":0,\"error\":{\"class\":"
                   "\"OperationFailed\",\"desc\":\"a\\u001b[2J\\n\\u00e9%s\"}}",
                   &r), 0, "with a text that is not fit to be printed");
     is_str(r.desc, "a?[2J???%s", "which is made so");
     is_int(r.errnoval, 0, "no errno");
 
     desc = repeat(gc, 'x', 5000);
-    is_int(decode(gc, LIBXL__HOSTPCI_LS,
+    is_int(decode(gc, LIBXL__HOSTPCI_CMD_LS,
                   GCSPRINTF("{\"id\":0,\"error\":{\"class\":"
                             "\"OperationFailed\",\"desc\":\"%s\"}}", desc),
                   &r), 0, "with a text that is too long");
@@ -1432,7 +1434,7 @@ static void errors_invalid(void)
     int i;
 
     for (i = 0; i < ARRAY_SIZE(t); i++)
-        is_int(decode(gc, LIBXL__HOSTPCI_LS,
+        is_int(decode(gc, LIBXL__HOSTPCI_CMD_LS,
                       GCSPRINTF("{\"error\":%s,\"id\":0}", t[i]), &reply),
                ERROR_INVAL, "%s", t[i]);
     GC_FREE;
@@ -1544,21 +1546,22 @@ static void greeting(void)
     is_int(libxl__pcid_decode_greeting(msg, &major, &minor, &features), 0,
            "one of a later version can be read");
     is_int(major, INT_MAX, "its major version");
-    ok(commands[LIBXL__HOSTPCI_LS] && commands[LIBXL__HOSTPCI_RESET],
+    ok(commands[LIBXL__HOSTPCI_CMD_LS] && commands[LIBXL__HOSTPCI_CMD_RESET],
        "basic commands need not be named");
-    ok(commands[LIBXL__HOSTPCI_ASSIGN], "a feature that is named is there");
-    ok(!commands[LIBXL__HOSTPCI_UNASSIGN] &&
-       !commands[LIBXL__HOSTPCI_QUERY] && !commands[LIBXL__HOSTPCI_LEND] &&
-       !commands[LIBXL__HOSTPCI_TAKE_BACK],
+    ok(commands[LIBXL__HOSTPCI_CMD_ASSIGN], "a feature that is named is there");
+    ok(!commands[LIBXL__HOSTPCI_CMD_UNASSIGN] &&
+       !commands[LIBXL__HOSTPCI_CMD_QUERY] &&
+       !commands[LIBXL__HOSTPCI_CMD_LEND] &&
+       !commands[LIBXL__HOSTPCI_CMD_TAKE_BACK],
        "one that is not named is not");
     ok(!features.interrupt_control, "nor has it interrupt control");
 
     msg = json(gc, "{\"pcid\":{\"version\":{\"major\":1,\"minor\":0},"
                "\"features\":[\"take_back\",\"lend\"]}}");
     ok(!libxl__pcid_decode_greeting(msg, &major, &minor, &features) &&
-       commands[LIBXL__HOSTPCI_LEND] &&
-       commands[LIBXL__HOSTPCI_TAKE_BACK] &&
-       !commands[LIBXL__HOSTPCI_ASSIGN],
+       commands[LIBXL__HOSTPCI_CMD_LEND] &&
+       commands[LIBXL__HOSTPCI_CMD_TAKE_BACK] &&
+       !commands[LIBXL__HOSTPCI_CMD_ASSIGN],
        "lend and take_back are features");
     GC_FREE;
 }
@@ -1609,10 +1612,10 @@ static void greetings_invalid(void)
 static void commands(void)
 {
     static const bool writes[LIBXL__HOSTPCI_COMMANDS] = {
-        [LIBXL__HOSTPCI_WRITE] = true, [LIBXL__HOSTPCI_UNBIND] = true,
-        [LIBXL__HOSTPCI_RESET] = true, [LIBXL__HOSTPCI_ASSIGN] = true,
-        [LIBXL__HOSTPCI_UNASSIGN] = true, [LIBXL__HOSTPCI_LEND] = true,
-        [LIBXL__HOSTPCI_TAKE_BACK] = true,
+        [LIBXL__HOSTPCI_CMD_WRITE] = true, [LIBXL__HOSTPCI_CMD_UNBIND] = true,
+        [LIBXL__HOSTPCI_CMD_RESET] = true, [LIBXL__HOSTPCI_CMD_ASSIGN] = true,
+        [LIBXL__HOSTPCI_CMD_UNASSIGN] = true, [LIBXL__HOSTPCI_CMD_LEND] = true,
+        [LIBXL__HOSTPCI_CMD_TAKE_BACK] = true,
     };
     int i;
 

@@ -55,7 +55,7 @@ static bool perform(libxl__hostpci_request request, const char *sbdf)
 
 #define DO(command_, sbdf, ...) \
     perform((libxl__hostpci_request){ \
-        .command = LIBXL__HOSTPCI_ ## command_, __VA_ARGS__ }, sbdf)
+        .command = LIBXL__HOSTPCI_CMD_ ## command_, __VA_ARGS__ }, sbdf)
 
 #define FAILS(class_, err, call, ...) do {                              \
         ok(!(call), "fails: " __VA_ARGS__);                             \
