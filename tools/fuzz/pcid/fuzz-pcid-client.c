@@ -31,6 +31,7 @@
 #include "libxl_osdeps.h" /* must come before any other headers */
 
 #include "fuzz.h"
+#include "libxl_pcid.h"
 
 #define OWNER 3
 #define OTHER 5 /* a backend that is not designated */

@@ -34,6 +34,7 @@
 
 #include "fuzz.h"
 #include "fuzz-inline.h"
+#include "libxl_pcid.h"
 #include "server.h"
 
 #define OWNER 3
