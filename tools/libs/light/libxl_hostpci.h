@@ -219,7 +219,7 @@ _hidden int libxl__pci_access_revoke(libxl__gc *gc, libxl_domid domid,
  * memory of less than a page, in the same page.
  */
 _hidden void libxl__pci_access_subtract(libxl__hostpci_access *access,
-                                         const libxl__hostpci_access *other);
+                                        const libxl__hostpci_access *other);
 
 /* The form in which the driver of a device is remembered in xenstore. */
 _hidden char *libxl__hostpci_driver_path(libxl__gc *gc,

@@ -108,7 +108,7 @@ static bool overlap(const libxl__hostpci_resource *a,
 }
 
 void libxl__pci_access_subtract(libxl__hostpci_access *access,
-                                 const libxl__hostpci_access *other)
+                                const libxl__hostpci_access *other)
 {
     int i, k;
 
