@@ -41,8 +41,8 @@ compile_helpers() {
     links="$links -Wl,--disable-new-dtags,-rpath,/opt/plain/lib"
     # shellcheck disable=SC2086
     {
-        gcc $flags -o "$to/agent" "$testbed/src/agent.c" $links -lxenvchan -lxenstore &&
-        gcc $flags -o "$to/remote" "$testbed/src/remote.c" $links -lxenvchan -lxenstore &&
+        gcc $flags -o "$to/agent" "$testbed/src/agent.c" $links -lxenvchan -lxenevtchn -lxenstore &&
+        gcc $flags -o "$to/remote" "$testbed/src/remote.c" $links -lxenvchan -lxenevtchn -lxenstore &&
         gcc $flags -o "$to/ask" "$testbed/src/ask.c" $links -lxenvchan -lxenstore &&
         gcc $flags -o "$to/vchan-pipe" "$testbed/src/vchan-pipe.c" $links -lxenvchan &&
         case $arch in
@@ -188,6 +188,7 @@ make_image() {
         find "$root/usr/lib" -name test-pcid-host -exec mv -t "$root/bin" {} +
     fi
     cp "$build"/xen-plain/tools/{xl/xl,vchan/vchan-socket-proxy} "$root/opt/plain/bin/"
+    ln -s remote "$root/bin/owner"
     # Without a device model, libxl complains about it for every guest.
     ln -s /bin/false "$root/usr/bin/qemu-system-x86_64"
     mkdir -p "$root/usr/lib/xen/bin"
@@ -205,6 +206,7 @@ make_image() {
     done
     cp -a "$testbed/image/." "$root/"
     strip_all "$root"
+    name_libraries "$root"
 
     archive "$root" "$out/base.cpio"
     local domu=$build/image-domu
@@ -286,6 +288,13 @@ add_binaries() {
         cp "$file" "$root/bin/"
         distribution_libraries "$file" "$root"
     done
+}
+
+# Else each program that starts looks for each library in several directories: every fourth
+# system call of xl.
+name_libraries() {
+    printf '%s\n' "/lib/$triplet" /usr/lib >"$1/etc/ld.so.conf"
+    $run_foreign "$sysroot/sbin/ldconfig" -r "$1"
 }
 
 add_xenstore_clients() {

@@ -18,14 +18,16 @@ usage: machine.py OPTION... -- EMULATOR ARGUMENT...
   --terminal        pass on what is typed; Ctrl-A x ends the machine
 
 Dom0 speaks through the second serial port.  It says "ready" and waits; that is
-where snapshots are made.  The job is sent as a line "KIND SIZE MD5" and an
+where snapshots are made.  The job is sent as a line "KIND SIZE" and an
 archive (image/lib/role-dom0.sh), so the same snapshot serves all jobs.  Dom0
 answers with one line; what follows is the job's output, which goes to stdout.
 
-A snapshot is the emulator's migration stream, in a file.  Its name is a digest of
-everything that it depends on: the emulator, its arguments, the files that it
-boots, the commands that prepared it.  A snapshot that does not work is removed,
-and the machine boots.  Exit status: see testbed/run.
+A snapshot is a file with the machine's memory, and after it the emulator's migration
+stream, which has the state of the devices.  A machine that is continued maps the memory
+privately: nothing is read that it does not touch.  The file's name is a digest of
+everything that it depends on: the emulator, its arguments, the files that it boots, the
+commands that prepared it.  A snapshot that does not work is removed, and the machine
+boots.  Exit status: see testbed/run.
 """
 
 import argparse
@@ -64,6 +66,9 @@ KEEP_BYTES = 8 << 30
 KEEP_SECONDS = 14 * 24 * 3600
 # None is made if the disk has less room than this.
 LEAVE_BYTES = 2 << 30
+
+# Parts of the memory that are looked at for zeros
+COPY_BYTES = 1 << 16
 
 # What Dom0 says
 READY, FAILED, BEGINS = b"testbed: ready\n", b"testbed: failed\n", b"testbed: begins\n"
@@ -141,7 +146,7 @@ class Snapshots:
             if name.endswith(".new") and not being_written(path):
                 remove(path)
             elif "-" in name and "." not in name:
-                files.append((stat.st_mtime, stat.st_size, path))
+                files.append((stat.st_mtime, stat.st_blocks * 512, path))
         total = 0
         for used, size, path in sorted(files, reverse=True):
             total += size
@@ -163,6 +168,23 @@ def remove(path):
         os.unlink(path)
     except FileNotFoundError:
         pass
+
+
+def copy_memory(source, target, size):
+    """From file to file, both from their beginnings; zeros stay holes."""
+    end = 0
+    while True:
+        try:
+            begin = os.lseek(source, end, os.SEEK_DATA)
+        except OSError:                 # no more data
+            return
+        if begin >= size:
+            return
+        end = min(os.lseek(source, begin, os.SEEK_HOLE), size)
+        for offset in range(begin, end, COPY_BYTES):
+            data = os.pread(source, min(COPY_BYTES, end - offset), offset)
+            if data.count(0) != len(data):
+                os.pwrite(target, data, offset)
 
 
 # --- The machine --------------------------------------------------------------
@@ -210,10 +232,19 @@ def without(command, *options):
     return left
 
 
-class Machine:
-    """One emulator process, with its monitor and Dom0's serial port."""
+def memory_size(args):
+    """Bytes that the emulated machine has."""
+    return int(args.emulator[args.emulator.index("-m") + 1]) << 20
 
-    def __init__(self, args, end, incoming=None):
+
+class Machine:
+    """One emulator process, with its monitor and Dom0's serial port.
+
+    It begins with the snapshot `incoming`, if there is one.  A snapshot can be made
+    of it if `lasting`: its memory then is a file, `self.memory`, which we share.
+    """
+
+    def __init__(self, args, end, incoming=None, lasting=False):
         self.args, self.end = args, end
         self.seen = b""
         for name in "monitor", "console":
@@ -235,19 +266,29 @@ class Machine:
             started = its.close
             command += ["-chardev", "socket,id=output,fd=%d" % its.fileno(),
                         "-serial", "chardev:output"]
+        self.snapshot = self.memory = None
         if incoming:
             # All memory comes with the snapshot: there is nothing to load.
             command = without(command, "-kernel", "-append", "-initrd")
-            snapshot = os.open(incoming, os.O_RDONLY)
-            fds.append(snapshot)
-            command += ["-incoming", "fd:%d" % snapshot]
+            command += ["-incoming", "defer"]
+            self.snapshot = os.open(incoming, os.O_RDWR)
+        if lasting:
+            self.memory = os.memfd_create("memory")
+            os.ftruncate(self.memory, memory_size(args))
+            if incoming:
+                copy_memory(self.snapshot, self.memory, memory_size(args))
+        memory = self.memory if lasting else self.snapshot
+        if memory is not None:
+            fds.append(memory)
+            command += ["-object", "memory-backend-file,id=memory,size=%d,share=%s,"
+                                   "mem-path=/proc/self/fd/%d"
+                                   % (memory_size(args), "on" if lasting else "off", memory),
+                        "-machine", "memory-backend=memory"]
         # In our process group: whoever ends it ends the emulator, too.  In the
         # directory, because the path of a socket must be short.
         self.process = subprocess.Popen(command, cwd=args.work, stdin=subprocess.DEVNULL,
                                         stdout=sys.stderr, pass_fds=fds)
         started()
-        if incoming:
-            os.close(snapshot)
         self.monitor = self.connection = None
 
     def left(self, most=None):
@@ -306,9 +347,14 @@ class Machine:
             if "return" in reply:
                 return reply["return"]
 
-    def give(self, name, fd):
-        """Let the emulator have a file of ours, by that name."""
-        text = json.dumps({"execute": "getfd", "arguments": {"fdname": name}})
+    def prepare_migration(self, fd):
+        """The emulator is to leave out the memory that it shares, and to have the file
+        under the name "snapshot", behind the memory."""
+        self.command("migrate-set-capabilities",
+                     capabilities=[{"capability": name, "state": True}
+                                   for name in ("events", "x-ignore-shared")])
+        os.lseek(fd, memory_size(self.args), os.SEEK_SET)
+        text = json.dumps({"execute": "getfd", "arguments": {"fdname": "snapshot"}})
         socket.send_fds(self.connection, [text.encode()], [fd])
         self.reply("getfd")
 
@@ -347,14 +393,13 @@ class Machine:
         try:
             with open(new, "wb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                self.command("migrate-set-capabilities",
-                             capabilities=[{"capability": "events", "state": True}])
+                self.prepare_migration(file.fileno())
                 self.command("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
                 self.command("stop")
-                self.give("snapshot", file.fileno())
                 self.command("migrate", uri="fd:snapshot")
                 self.await_migration(SAVE)
                 self.await_status("postmigrate")
+                copy_memory(self.memory, file.fileno(), memory_size(self.args))
                 self.command("cont")
                 os.replace(new, path)
         finally:
@@ -362,9 +407,11 @@ class Machine:
             self.disconnect()
 
     def restore(self):
-        """The snapshot is read; let the machine go on."""
+        """Read the snapshot, and let the machine go on."""
         self.connect()
         try:
+            self.prepare_migration(self.snapshot)
+            self.command("migrate-incoming", uri="fd:snapshot")
             self.await_status("paused")
             self.command("cont")
         finally:
@@ -398,7 +445,7 @@ class Machine:
         return line
 
     def send(self, kind, archive):
-        head = "%s %d %s\n" % (kind, len(archive), hashlib.md5(archive).hexdigest())
+        head = "%s %d\n" % (kind, len(archive))
         self.port.sendall(head.encode() + archive)
 
     # Its end
@@ -413,6 +460,10 @@ class Machine:
         self.process.wait()
         self.port.close()
         self.disconnect()
+        for fd in self.snapshot, self.memory:
+            if fd is not None:
+                os.close(fd)
+        self.snapshot = self.memory = None
 
 
 # --- A job --------------------------------------------------------------------
@@ -456,7 +507,7 @@ class Run:
         emulator = shutil.which(args.emulator[0])
         if not emulator:
             return
-        files = [emulator, *args.initrd]
+        files = [os.path.abspath(__file__), emulator, *args.initrd]
         # What the arguments name: hypervisor, kernel, policy.
         for argument in args.emulator[1:]:
             for word in argument.replace(",", " ").split():
@@ -477,13 +528,13 @@ class Run:
 
     # Ready
 
-    def restore(self, path):
+    def restore(self, path, lasting):
         """Whether the machine of the snapshot is there, and has its job."""
         if not os.path.exists(path):
             return False
         begin = time.monotonic()
-        self.machine = Machine(self.args, self.end, path)
         try:
+            self.machine = Machine(self.args, self.end, path, lasting)
             self.machine.restore()
             os.utime(path)
             self.log("continued from %s after %.1f s"
@@ -505,7 +556,7 @@ class Run:
             for part in self.args.initrd:
                 with open(part, "rb") as file:
                     shutil.copyfileobj(file, to, 1 << 20)
-        self.machine = Machine(self.args, self.end)
+        self.machine = Machine(self.args, self.end, lasting=self.ready is not None)
         return self.machine.expect(READY) is not None
 
     def save(self, path):
@@ -557,7 +608,7 @@ class Run:
         sources = [(path, later) for path, later in ((self.prepared, None),
                                                      (self.ready, prepare)) if path]
         for source, prepare_now in sources + [(None, prepare)]:
-            if source and not self.restore(source):
+            if source and not self.restore(source, lasting=prepare_now is not None):
                 continue
             if not source:
                 if not self.boot():

@@ -80,13 +80,13 @@ add_hvm() {
     xen_options="$xen_options iommu=no-sharept"
 }
 
-# The emulated machine's time is that of the instructions that it has executed, 4 ns each,
+# The emulated machine's time is that of the instructions that it has executed, 8 ns each,
 # and while all its processors wait it goes straight to the next timer. So a real machine
 # that is busy, or stands still for a while, makes it no slower against its own time limits:
 # those of Linux's pcifront (2 s for each access to the configuration space), of libxl, or of
 # a scenario. And it need not wait. Not for what people, or figures, are to be at. One
 # processor of the real machine executes them all: more emulated ones make it slower.
-in_own_time() { qemu+=(-smp 2 -icount 'shift=2,sleep=off'); }
+in_own_time() { qemu+=(-smp 2 -icount 'shift=3,sleep=off'); }
 # In real time, a processor for each domain that may be busy: what Xen's scheduler lets wait
 # is slow.
 in_real_time() { qemu+=(-smp 3); }
@@ -127,8 +127,8 @@ boot_arguments() {
     local kernel
     kernel=$(cat "$testbed/image/lib/kernel-options")
     # For each domain: rodata=off because the kernel would check all its page tables, and no
-    # tests of its cryptography and no certificates, which take it seconds; sysrq for
-    # last_words.py. In Debian's kernel from trixie on, virtio-pci is built in, and would take
+    # tests of its cryptography and no certificates, which take it seconds; nothing that hardens
+    # it at a cost, and no security modules; sysrq for last_words.py. In Debian's kernel from trixie on, virtio-pci is built in, and would take
     # its devices: hwdom_start, too.
     local dom0="$kernel initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant${daemon:+ DAEMON=$daemon}"
     local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''

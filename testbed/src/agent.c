@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <libxenvchan.h>
+#include <xenevtchn.h>
 #include <xenstore.h>
 
 #include "remote.h"
@@ -168,8 +169,19 @@ static void run(char **argv)
         ;
 }
 
+/* The channel is there. */
+static void tell_caller(const char *port)
+{
+    xenevtchn_handle *events = xenevtchn_open(NULL, 0);
+    xenevtchn_port_or_error_t own = events ? xenevtchn_bind_interdomain(events, caller, atoi(port)) : -1;
+
+    if (own < 0 || xenevtchn_notify(events, own))
+        err(1, "event channel %s of domain %d", port, caller);
+    xenevtchn_close(events);
+}
+
 /* In a process of its own: neither the mappings nor the xenstore handle may be shared. */
-static void serve(const char *id)
+static void serve(const char *id, const char *port)
 {
     char path[64];
     char **argv;
@@ -178,6 +190,7 @@ static void serve(const char *id)
     chan = libxenvchan_server_init(NULL, caller, path, TO_AGENT_RING, TO_CALLER_RING);
     if (!chan)
         errx(1, "no vchan at %s", path);
+    tell_caller(port);
     chan->blocking = 1;
     while (libxenvchan_is_open(chan) == 2)
         if (!wait_for_caller(CONNECT_SECONDS))
@@ -194,7 +207,7 @@ static void answer_calls(struct xs_handle *xs)
 {
     unsigned int n, i;
     char **ids = xs_directory(xs, XBT_NULL, CALLS, &n);
-    char path[128];
+    char path[128], *port;
 
     if (!ids)
         return;
@@ -202,12 +215,12 @@ static void answer_calls(struct xs_handle *xs)
         if (strlen(ids[i]) >= ID_MAX)
             continue;
         snprintf(path, sizeof(path), CALLS "/%s", ids[i]);
-        if (!xs_rm(xs, XBT_NULL, path))
-            continue;
-        if (fork() == 0) {
-            serve(ids[i]);
+        port = xs_read(xs, XBT_NULL, path, NULL);
+        if (port && xs_rm(xs, XBT_NULL, path) && fork() == 0) {
+            serve(ids[i], port);
             _exit(0);
         }
+        free(port);
     }
     free(ids);
 }

@@ -3,22 +3,31 @@
  *
  * Run a command in domain DOMID, where agent runs. Its output comes out here, and
  * its exit status is ours; 125 when it could not be run, or was silent for too long. It
- * has no input, and dies with us. -w: how long the agent may take to answer (10 s).
+ * has no input, and dies with us. -w: how long the agent may take to answer.
+ *
+ * owner [-b] COMMAND [ARGUMENT...]
+ *
+ * By that name: in the domain that owns the devices, $OWNER, which may be this one. -b: in
+ * the background, without output; prints its pid there.
  */
+#define _GNU_SOURCE
 #include <err.h>
+#include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <libxenvchan.h>
+#include <xenevtchn.h>
 #include <xenstore.h>
 
 #include "remote.h"
 
 #define FAILED 125
+#define ANSWER_SECONDS 10
 #define SILENCE_SECONDS 300     /* then the domain hangs, or is no more */
 
 static struct libxenvchan *chan;
@@ -68,39 +77,29 @@ static void write_all(int fd, const char *data, size_t size)
 static void connect_to(const char *domid, int seconds)
 {
     struct xs_handle *xs = xs_open(0);
-    char call[128], path[64], ring[80], id[ID_MAX];
-    time_t end = time(NULL) + seconds;
+    xenevtchn_handle *events = xenevtchn_open(NULL, 0);
+    xenevtchn_port_or_error_t port = events ? xenevtchn_bind_unbound_port(events, atoi(domid)) : -1;
+    struct pollfd pfd = { .events = POLLIN };
+    char call[128], path[64], text[16];
 
     if (!xs)
         err(FAILED, "xenstore");
-    snprintf(id, sizeof(id), "%d", getpid());
-    snprintf(call, sizeof(call), "/local/domain/%s/" CALLS "/%s", domid, id);
-    snprintf(path, sizeof(path), "/local/domain/%s/" CHANNEL, domid, id);
-    snprintf(ring, sizeof(ring), "%s/ring-ref", path);
-
-    if (!xs_watch(xs, ring, "") || !xs_write(xs, XBT_NULL, call, "", 0))
+    if (port < 0)
+        err(FAILED, "no event channel to domain %s", domid);
+    snprintf(call, sizeof(call), "/local/domain/%s/" CALLS "/%d", domid, getpid());
+    snprintf(text, sizeof(text), "%d", port);
+    if (!xs_write(xs, XBT_NULL, call, text, strlen(text)))
         err(FAILED, "%s", call);
-    for (;;) {
-        struct pollfd pfd = { .fd = xs_fileno(xs), .events = POLLIN };
-        unsigned int n;
-        char **event;
-        void *value;
-
-        value = xs_read(xs, XBT_NULL, ring, &n);
-        if (value) {
-            free(value);
-            break;
-        }
-        if (time(NULL) >= end || poll(&pfd, 1, (end - time(NULL)) * 1000) == 0) {
-            xs_rm(xs, XBT_NULL, call);
-            errx(FAILED, "no answer from the agent in domain %s within %d s",
-                 domid, seconds);
-        }
-        event = xs_read_watch(xs, &n);
-        free(event);
+    pfd.fd = xenevtchn_fd(events);
+    if (poll(&pfd, 1, seconds * 1000) == 0) {
+        xs_rm(xs, XBT_NULL, call);
+        errx(FAILED, "no answer from the agent in domain %s within %d s", domid, seconds);
     }
+    xenevtchn_close(events);
     xs_close(xs);
 
+    snprintf(text, sizeof(text), "%d", getpid());
+    snprintf(path, sizeof(path), "/local/domain/%s/" CHANNEL, domid, text);
     chan = libxenvchan_client_init(NULL, atoi(domid), path);
     if (!chan)
         errx(FAILED, "cannot connect to the agent in domain %s", domid);
@@ -124,21 +123,13 @@ static void send_arguments(char **argv)
     send_all(all, packet.length);
 }
 
-int main(int argc, char **argv)
+/* Returns the command's exit status. */
+static int run(const char *domid, int seconds, char **command)
 {
     static char data[CHUNK];
-    int seconds = 10;
 
-    if (argc > 2 && !strcmp(argv[1], "-w")) {
-        seconds = atoi(argv[2]);
-        argv += 2;
-        argc -= 2;
-    }
-    if (argc < 3)
-        errx(FAILED, "usage: remote [-w SECONDS] DOMID COMMAND [ARGUMENT...]");
-
-    connect_to(argv[1], seconds);
-    send_arguments(argv + 2);
+    connect_to(domid, seconds);
+    send_arguments(command);
     chan->blocking = 0;
     for (;;) {
         struct packet packet;
@@ -153,4 +144,45 @@ int main(int argc, char **argv)
         receive(data, packet.length);
         write_all(packet.type == PACKET_STDERR ? 2 : 1, data, packet.length);
     }
+}
+
+static int run_in_owner(int argc, char **argv)
+{
+    const char *owner = getenv("OWNER"), *toolstack = getenv("TOOLSTACK");
+    bool behind = argc > 1 && !strcmp(argv[1], "-b");
+    char *command[argc + 4], **next = command;
+
+    argv += 1 + behind;
+    if (!*argv || !owner || !toolstack)
+        errx(FAILED, "usage: owner [-b] COMMAND [ARGUMENT...]; OWNER and TOOLSTACK are domains");
+    if (behind) {
+        *next++ = "sh";
+        *next++ = "-c";
+        *next++ = "\"$@\" </dev/null >/dev/null 2>&1 & echo $!";
+        *next++ = "sh";
+    }
+    while ((*next++ = *argv++))
+        ;
+    if (strcmp(owner, toolstack))
+        return run(owner, ANSWER_SECONDS, command);
+    if (!freopen("/dev/null", "r", stdin))
+        err(FAILED, "/dev/null");
+    execvp(command[0], command);
+    err(errno == ENOENT ? 127 : 126, "%s", command[0]);
+}
+
+int main(int argc, char **argv)
+{
+    int seconds = ANSWER_SECONDS;
+
+    if (!strcmp(basename(argv[0]), "owner"))
+        return run_in_owner(argc, argv);
+    if (argc > 2 && !strcmp(argv[1], "-w")) {
+        seconds = atoi(argv[2]);
+        argv += 2;
+        argc -= 2;
+    }
+    if (argc < 3)
+        errx(FAILED, "usage: remote [-w SECONDS] DOMID COMMAND [ARGUMENT...]");
+    return run(argv[1], seconds, argv + 2);
 }

@@ -2,10 +2,12 @@
  * Run a command in another domain: what remote (the caller) and agent (in the
  * other domain) agree on.
  *
- * The caller creates <domain>/data/testbed/call/<id>; the agent answers with a
- * vchan at <domain>/data/testbed/<id>. The caller sends one packet: the arguments,
- * each ended by a NUL. The agent sends the command's output as it comes, then how
- * it ended. Every packet is a struct packet and then its data.
+ * The caller creates <domain>/data/testbed/call/<id> with the number of an event
+ * channel; the agent makes a vchan at <domain>/data/testbed/<id> and says so over that
+ * event channel. (To be told by xenstore, the caller would have to set a watch, and
+ * libxenstore then starts a thread.) The caller sends one packet: the arguments, each
+ * ended by a NUL. The agent sends the command's output as it comes, then how it ended.
+ * Every packet is a struct packet and then its data.
  *
  * It uses neither `xl pcid` nor its code, so that it works while that is broken.
  */
