@@ -905,6 +905,43 @@ static void as_a_client(void)
     end(&peer);
 }
 
+/* Whether a process that libxl forks has the channel no longer */
+static bool closed_in_a_child(void)
+{
+    struct libxenvchan *ctrl = ch->vc.ctrl;
+    int event = xenevtchn_fd(ctrl->event), status;
+    int grant = ctrl->is_server ? xengntshr_fd(ctrl->gntshr)
+                                : xengnttab_fd(ctrl->gnttab);
+    pid_t pid = fork();
+
+    assert(pid >= 0);
+    if (!pid) {
+        libxl_postfork_child_noexec(ctx);
+        _exit(fcntl(event, F_GETFD) != -1 || fcntl(grant, F_GETFD) != -1);
+    }
+    assert(waitpid(pid, &status, 0) == pid);
+    return status == 0;
+}
+
+static void not_in_forked_processes(void)
+{
+    raw_peer peer;
+
+    start(&peer);
+    ok(closed_in_a_child(), "a forked process has no channel of a server");
+    end(&peer);
+
+    world_reset();
+    store_add_domain(US);
+    ctx = world_ctx(US);
+    open_ao();
+    raw_listen(&peer, PEER, US, "/local/domain/0/data/channel");
+    ch = channel_new(true, PEER);
+    connect_to(ch, "/local/domain/0/data/channel");
+    ok(closed_in_a_child(), "a forked process has no channel of a client");
+    end(&peer);
+}
+
 static void cannot_be_opened(void)
 {
     static const char *const ops[] = {
@@ -1041,6 +1078,7 @@ int main(void)
     flood();
     idle();
     as_a_client();
+    not_in_forked_processes();
     cannot_be_opened();
     ping_pong(false);
     ping_pong(true);
