@@ -547,7 +547,8 @@ class Run:
     def discard(self, path, trouble):
         say("the snapshot %s does not work (%s); removed, booting"
             % (os.path.basename(path), trouble))
-        self.machine.kill()
+        if self.machine:
+            self.machine.kill()
         remove(path)
 
     def boot(self):

@@ -70,12 +70,15 @@ add_igb() {
 }
 
 # A machine that can have HVM guests: with AMD's virtualisation, and room for device models.
-# Xen cannot let the emulated IOMMU use the page tables of such guests.
+# Xen cannot let the emulated IOMMU use the page tables of such guests. The more often a timer
+# interrupts them, the sooner one meets what QEMU's emulation of interrupts in them does wrong,
+# and hangs: an instruction takes 4 ns here.
 add_hvm() {
     local n
     for ((n = 0; n < ${#qemu[@]}; n++)); do
         [ "${qemu[n]}" != -cpu ] || qemu[n+1]=qemu64,+svm,+npt
         [ "${qemu[n]}" != -m ] || qemu[n+1]=4096
+        [ "${qemu[n]}" != -icount ] || qemu[n+1]=${qemu[n+1]/shift=3/shift=2}
     done
     xen_options="$xen_options iommu=no-sharept"
 }
@@ -128,8 +131,8 @@ boot_arguments() {
     kernel=$(cat "$testbed/image/lib/kernel-options")
     # For each domain: rodata=off because the kernel would check all its page tables, and no
     # tests of its cryptography and no certificates, which take it seconds; nothing that hardens
-    # it at a cost, and no security modules; sysrq for last_words.py. In Debian's kernel from trixie on, virtio-pci is built in, and would take
-    # its devices: hwdom_start, too.
+    # it at a cost, and no security modules; sysrq for last_words.py. In Debian's kernel from
+    # trixie on, virtio-pci is built in, and would take its devices: hwdom_start, too.
     local dom0="$kernel initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant${daemon:+ DAEMON=$daemon}"
     local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''
     case $topology in

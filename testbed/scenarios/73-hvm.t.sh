@@ -5,7 +5,7 @@
 # make check-all: all
 # needs: hvm
 # memory: 1200M
-# time limit: 1800
+# time limit: 1200
 #
 # The life of devices of HVM guests: at creation, attached and detached while the guest runs,
 # after a reboot from inside, a poweroff and "xl destroy". In direct with QEMU in Dom0 and
