@@ -23,7 +23,7 @@ if [ "$TOPOLOGY" = hwdom ]; then
     is "owner runs in domain $OWNER" "$(owner xenstore-read domid)" "$OWNER"
     run owner sleep 400
     is "a command that hangs there fails" "$status: $output" \
-        "125: remote: the command neither ended nor said anything for 300 s"
+        "125: owner: the command neither ended nor said anything for 300 s"
 else
     is "owner runs in Dom0" "$(owner sh -c 'echo $PPID')" $$
 fi
