@@ -78,18 +78,18 @@ add_hvm() {
     for ((n = 0; n < ${#qemu[@]}; n++)); do
         [ "${qemu[n]}" != -cpu ] || qemu[n+1]=qemu64,+svm,+npt
         [ "${qemu[n]}" != -m ] || qemu[n+1]=4096
-        [ "${qemu[n]}" != -icount ] || qemu[n+1]=${qemu[n+1]/shift=3/shift=2}
+        [ "${qemu[n]}" != -icount ] || qemu[n+1]=${qemu[n+1]/shift=4/shift=2}
     done
     xen_options="$xen_options iommu=no-sharept"
 }
 
-# The emulated machine's time is that of the instructions that it has executed, 8 ns each,
+# The emulated machine's time is that of the instructions that it has executed, 16 ns each,
 # and while all its processors wait it goes straight to the next timer. So a real machine
 # that is busy, or stands still for a while, makes it no slower against its own time limits:
 # those of Linux's pcifront (2 s for each access to the configuration space), of libxl, or of
 # a scenario. And it need not wait. Not for what people, or figures, are to be at. One
 # processor of the real machine executes them all: more emulated ones make it slower.
-in_own_time() { qemu+=(-smp 2 -icount 'shift=3,sleep=off'); }
+in_own_time() { qemu+=(-smp 2 -icount 'shift=4,sleep=off'); }
 # In real time, a processor for each domain that may be busy: what Xen's scheduler lets wait
 # is slow.
 in_real_time() { qemu+=(-smp 3); }
