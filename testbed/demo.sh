@@ -67,10 +67,6 @@ pciback/$E1000_BDF"
 
 step "Another device is given a name"
 dom0 "xl pci-assignable-add -n edu $EDU_BDF"
-hwdom "$bound"
-prints "e1000/$E1000B_BDF
-pciback/$E1000_BDF
-pciback/$EDU_BDF"
 dom0 'xl pci-assignable-list -n | sort'
 prints "$E1000_BDF 
 $EDU_BDF edu"
@@ -88,8 +84,6 @@ if [ "$(uname -m)" = x86_64 ]; then
     guest_has pv net || failed "the guest does not bring up the card"
     dom0 'guest_net pv'
     prints "link=yes answers=2 interrupts=yes"
-    dom0 'xl pci-assignable-list'
-    prints "$EDU_BDF "
 
     step "When the guest has gone, the card is assignable again"
     dom0 'xl destroy pv'
@@ -109,7 +103,5 @@ prints ""
 hwdom "$bound"
 prints "e1000/$E1000_BDF
 e1000/$E1000B_BDF"
-hwdom 'cat /sys/bus/pci/drivers/pciback/slots'
-prints ""
 
 printf '\nAll of it came out as it says: the hardware domain has its devices as before.\n'
