@@ -28,6 +28,7 @@ help:
 	@echo 'make demo          the main job, shown: real Xen in an emulator, devices owned'
 	@echo '                   by a hardware domain; installs, fetches, builds what it needs'
 	@echo 'make check         the tests, each where it matters most; the last line counts them'
+	@echo '                   PART=1: on real Xen without an owner, only with that part'
 	@echo 'make check-all     all tests in all topologies, for twice as long'
 	@echo
 	@echo 'make shell         a prompt in Dom0 (TOPOLOGY=direct, loopback, hwdom, hwdom+flask)'
@@ -99,7 +100,7 @@ bench: build
 	@$(RUN) scripts/bench
 
 check: tree
-	@$(RUN) scripts/check
+	@$(RUN) scripts/check $(if $(PART),--part $(PART))
 
 check-all: tree
 	@$(RUN) scripts/check --all

@@ -122,7 +122,7 @@ build_image() {
     find_kernel
     local sum
     sum=$({
-        cat "$build"/*.built "$build/helpers.sum" "$testbed"/lib/{image.sh,hotplug_limit.py}
+        cat "$build"/xen-{plain,patched}.built "$build/helpers.sum" "$testbed"/lib/{image.sh,hotplug_limit.py}
         find "$testbed/image" -type f -print0 | sort -z | xargs -0 sha1sum
         sha1sum "$kernel" /usr/lib/systemd/systemd 2>/dev/null
     } | sha1sum)

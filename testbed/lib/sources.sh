@@ -29,7 +29,7 @@ find_sources() {
     # Products of another base would be mixed with this one's: start afresh.
     base_id=$(git -C "$plain" rev-parse 'HEAD^{tree}')
     if [ "$base_id" != "$(cat "$build/base-id" 2>/dev/null)" ]; then
-        rm -rf "$build"/xen-plain* "$build"/xen-patched*
+        rm -rf "$build"/xen-plain* "$build"/xen-patched* "$build"/xen-part*
         echo "$base_id" >"$build/base-id"
     fi
 }

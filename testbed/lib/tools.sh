@@ -39,7 +39,7 @@ install_tests() {
     make -C "$1/tools/tests/pcid" DESTDIR="$2" install
 }
 
-# build_tools NAME: NAME is xen-plain or xen-patched.
+# build_tools NAME: NAME is xen-plain, xen-patched or xen-part.
 build_tools() {
     local name=$1 tree=$build/$1 sum
     sum=$(cat "$tree/configure" "$tree/tools/configure" "$testbed/lib/tools.sh" | sha1sum)

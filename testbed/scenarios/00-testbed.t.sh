@@ -97,6 +97,11 @@ run timeout 1 sleep 10
 is "timeout" "$status" 124
 like "scenario variables" "$SCENARIO $BASE_VERSION" '^00-testbed.t.sh 4\.'
 
+# The series up to a part: the second brings this command.
+if [ -n "$PART" ]; then
+    is "xl is that of part $PART" "$(xl help | grep -c '^ *pci-owner ')" $((PART > 1))
+fi
+
 # The daemon, once there is one.
 if [ "$TOPOLOGY" != direct ] && owner xl help | grep -q '^ *pcid '; then
     ok "xl pcid runs" owner sh -c 'pid=$(cat /var/run/xen/xlpcid.pid) && kill -0 "$pid"'

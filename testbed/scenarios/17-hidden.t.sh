@@ -71,10 +71,12 @@ is_with "the guest has it" guest "$EDU_BDF"
 guest_has guest edu
 is "and uses it" "$(guest_edu guest 2>&1)" "factorial=3628800 interrupt=yes"
 is "the others are assignable still" "$(assignable)" "$E1000_BDF $TESTDEV_BDF "
-run xl pci-assignable-remove "$EDU_BDF"
-is "what the guest has is not removed" "$status" 1
-like "but who has it is said" "$output" "$EDU_BDF.*domain $(xl domid guest)"
-is "the guest still uses it" "$(guest_edu guest 2>&1)" "factorial=3628800 interrupt=yes"
+if has_part 2 "what the guest has is not removed"; then
+    run xl pci-assignable-remove "$EDU_BDF"
+    is "what the guest has is not removed" "$status" 1
+    like "but who has it is said" "$output" "$EDU_BDF.*domain $(xl domid guest)"
+    is "the guest still uses it" "$(guest_edu guest 2>&1)" "factorial=3628800 interrupt=yes"
+fi
 succeeds "another one is removed meanwhile" xl pci-assignable-remove "$TESTDEV_BDF"
 state_is "and is free" "$TESTDEV_BDF" "$released"
 ok "the third is attached" xl pci-attach guest "$E1000_BDF"

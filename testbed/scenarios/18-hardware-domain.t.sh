@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: hwdom direct hwdom+flask
+# since part: 4, a hardware domain
 # not on arm64: Xen for Arm makes a domain the hardware domain at boot, or never
 # make check: hwdom, where one can be built; elsewhere there is less to refuse
 # hardware_dom: 3

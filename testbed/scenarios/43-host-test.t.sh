@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
+# since part: 5, its program
 # make check: direct hwdom, without and with an owner; for the program loopback is an owner, too
 # begins with: guest_start guest 'passthrough = "enabled"'
 #

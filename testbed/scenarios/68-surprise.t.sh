@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: direct loopback hwdom
+# since part: 3, the record
 # not on arm64: its guests use PCI devices, and Xen for Arm has no virtual PCI bus for guests yet
 # make check: direct hwdom, with the device in Dom0 and elsewhere
 # begins with: guest_start second 'passthrough = "enabled"' 'memory = 128'

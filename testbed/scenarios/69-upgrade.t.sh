@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct
+# since part: 3, the record
 # not on arm64: its guests use PCI devices, and Xen for Arm has no virtual PCI bus for guests yet
 # begins with: guest_start newer 'passthrough = "enabled"' 'memory = 128'
 # time limit: 900

@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: hwdom direct hwdom+flask
+# since part: 4, interrupts that MSI makes
 # not on arm64: its guests use PCI devices, and Xen for Arm has no virtual PCI bus for guests yet
 # make check: hwdom+flask, the others differ only in who has less to say about an interrupt
 # time limit: 900

@@ -104,6 +104,11 @@ unlike() {
 # skip "what" "why"
 skip() { tests=$((tests + 1)); echo "ok $tests - $1 # SKIP $2"; }
 
+# has_part N "what": whether the series is there up to part N. Without it, "what" is skipped.
+has_part() {
+    [ "${PART:-$1}" -ge "$1" ] || { skip "$2" "in part $1 of the series"; return 1; }
+}
+
 # skip_all "why": this scenario has nothing to test here.
 skip_all() {
     echo "1..0 # SKIP $1"
