@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # topologies: direct loopback hwdom
-# since part: 3, an attach with fewer requests
+# since part: 4, whose attach makes one request less than that of 3
 # not on arm64: its guests use PCI devices, and Xen for Arm has no virtual PCI bus for guests yet
 # make check: direct hwdom, where each of them costs most; their number is the same in loopback
 #
