@@ -9,8 +9,6 @@
 # They boot GRUB from an emulated disk: with kernel= and ramdisk=, SeaBIOS would read both
 # through a port of QEMU, which takes minutes here.
 
-# In addition to those of a PV guest
-hvm_modules="uio uio_pci_generic e1000 e1000e"
 # Between GRUB and the end of the disk: vmlinuz and the ramdisk, in MB
 hvm_disk=16
 
@@ -59,30 +57,14 @@ END
     rm -rf "$root"
 }
 
-# make_hvm_disk FILE: a disk with GRUB, the kernel, and as much of the image as an agent needs.
+# make_hvm_disk FILE: a disk with GRUB, the kernel, and the root file system of guests.
 make_hvm_disk() {
-    local work=$build/image-hvm-disk small=$build/image-hvm-disk/ramdisk module name modules
+    local work=$build/image-hvm-disk modules
     modules=$(package_file usr/lib/grub/i386-pc)
     rm -rf "$work"
-    mkdir -p "$small"/{lib/modules,lib64,lib/x86_64-linux-gnu,usr/lib,proc,sys,dev,run,tmp,etc,root,var/log} "$work/files"
-    cp -a "$build/image/init" "$build/image/bin" "$small/"
-    # What is large and for Dom0
-    (cd "$small/bin" && rm -f strace bench xl xl-plain xenstored xenconsoled xenconsole hostile load threads test-pcid-host)
-    cp -a "$build/image/lib64/." "$small/lib64/"
-    cp "$build/image/lib/x86_64-linux-gnu/libc.so.6" "$small/lib/x86_64-linux-gnu/"
-    # The testbed's programs look for the unpatched ones.
-    mkdir -p "$small/opt/plain/lib"
-    for name in libxenvchan libxenstore libxengnttab libxenevtchn libxentoollog libxentoolcore libxencall; do
-        cp -a "$build/image/opt/plain/lib/$name".so* "$small/opt/plain/lib/"
-    done
-    cp "$build"/image/lib/*.sh "$build/image/lib/kernel-options" "$small/lib/"
-    for module in xen-privcmd xenfs xen-evtchn xen-gntdev xen-gntalloc $hvm_modules; do
-        find "$kernel_modules" \( -name "$module.ko" -o -name "$module.ko.xz" \) -exec cp -t "$small/lib/modules/" {} +
-        [ ! -e "$small/lib/modules/$module.ko.xz" ] || xz -d "$small/lib/modules/$module.ko.xz"
-    done
-    strip_all "$small"
-    archive "$small" "$work/ramdisk.cpio"
-    gzip -9c "$work/ramdisk.cpio" >"$work/files/ramdisk"
+    mkdir -p "$work/files"
+    archive "$build/image-guest" "$work/guest.cpio"
+    gzip -9c "$work/guest.cpio" >"$work/files/ramdisk"
     cp "$kernel" "$work/files/vmlinuz"
 
     cat >"$work/early.cfg" <<END

@@ -3,13 +3,15 @@
 # shellcheck disable=SC2154
 #
 # out/vmlinux    the distribution's kernel, unpacked (the emulator would take 3 s)
-# out/base.cpio  the root file system of every domain: tools, agent, modules
-# out/domu.cpio  what Dom0 needs in addition to start others: vmlinux and base.cpio
+# out/base.cpio  the root file system of Dom0 and the hardware domain: tools, agent, modules
+# out/domu.cpio  what Dom0 needs in addition to start others: vmlinux, base.cpio and guest.cpio,
+#                the root file system of guests
 # out/perl.cpio, out/systemd.cpio   what Dom0 has in scenarios that say "# needs: perl" or
 #                "# needs: systemd": this machine's, with what is written for it
 
 modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pciback xen-pcifront e1000 e1000e dca i2c-algo-bit igb igbvf \
 uio uio_pci_generic scsi_common scsi_mod libata libahci ahci"
+guest_modules="xenfs xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xen-pcifront e1000 e1000e igbvf uio uio_pci_generic"
 
 # build_helpers PLAIN PATCHED: the testbed's own programs, against the libraries of the
 # one or the other tree.
@@ -213,12 +215,33 @@ make_image() {
     rm -rf "$domu"
     mkdir -p "$domu/boot"
     ln "$out/vmlinux" "$out/base.cpio" "$domu/boot/"
+    make_guest "$root" "$build/image-guest"
+    archive "$build/image-guest" "$domu/boot/guest.cpio"
     archive "$domu" "$out/domu.cpio"
     rm -rf "$domu"
     add_perl "$root"
     make_systemd "$build/image-systemd"     # empty for Arm64
     archive "$build/image-systemd" "$out/systemd.cpio"
     rm -rf "$build/image-systemd"
+}
+
+# make_guest IMAGE TO: of the image, the agent and what scenarios have guests do: a third of it.
+# Each guest is given it anew, and unpacks it.
+make_guest() {
+    local file name
+    rm -rf "$2"
+    cp -a "$1" "$2"
+    (cd "$2/bin" && rm -f strace bench xl xl-plain xenstored xenconsoled xenconsole load threads test-pcid-host \
+        flask-label-pci vchan-socket-proxy xen-init-dom0 xen-says lend-ports)
+    rm -rf "$2"/usr/lib/xen "$2/opt/plain/bin"
+    for file in "$2"/{usr/lib,opt/plain/lib,"lib/$triplet",lib/modules}/*; do
+        name=${file##*/}
+        case " libc libgcc_s libxenvchan libxenevtchn libxengnttab libxenstore libxentoolcore libxentoollog libxencall $guest_modules " in
+            *" ${name%%.*} "*) ;;
+            *) rm -f "$file" ;;
+        esac
+    done
+    name_libraries "$2"
 }
 
 # Apart from the rest: it is a third as large, and one scenario needs it. With it, what is

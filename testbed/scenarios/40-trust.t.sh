@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2016,SC2154
 # topologies: loopback hwdom
-# begins with: guest_start evil
+# begins with: guest_start evil 'ramdisk = "/boot/base.cpio"' 'memory = 144'
 # time limit: 900
 #
 # Who is asked, and who may ask: only the designated domain is ever contacted, whatever
@@ -14,7 +14,8 @@ daemon_log() { owner cat /var/log/xen/xlpcid.log; }
 
 # --- A guest that poses as the owner, with the real daemon ---
 
-guest_start evil
+# With xl, which other guests do not have
+guest_start evil 'ramdisk = "/boot/base.cpio"' 'memory = 144'
 evil=$(xl domid evil)
 posed=/local/domain/$evil/data/pcid
 ok "the guest runs the daemon" guest_run evil xl pcid -c "$TOOLSTACK"

@@ -3,12 +3,12 @@
 # not on arm64: its guests use PCI devices, and Xen for Arm has no virtual PCI bus for guests yet
 # make check: , for it takes most of an hour: make check-all has it
 # begins with: guest_start other 'passthrough = "enabled"'
-# begins with: guest_start spare1 'passthrough = "enabled"' 'memory = 120'
-# begins with: guest_start spare2 'passthrough = "enabled"' 'memory = 120'
-# begins with: guest_start spare3 'passthrough = "enabled"' 'memory = 120'
-# begins with: guest_start spare4 'passthrough = "enabled"' 'memory = 120'
-# begins with: guest_start spare5 'passthrough = "enabled"' 'memory = 120'
-# begins with: guest_start spare6 'passthrough = "enabled"' 'memory = 120'
+# begins with: guest_start spare1 'passthrough = "enabled"'
+# begins with: guest_start spare2 'passthrough = "enabled"'
+# begins with: guest_start spare3 'passthrough = "enabled"'
+# begins with: guest_start spare4 'passthrough = "enabled"'
+# begins with: guest_start spare5 'passthrough = "enabled"'
+# begins with: guest_start spare6 'passthrough = "enabled"'
 # time limit: 7200
 # needs: sanitized
 #

@@ -104,7 +104,7 @@ if [ "$TOPOLOGY" = direct ]; then
     exit
 fi
 
-ok "another domain" guest_start other 'memory = 128'
+ok "another domain" guest_start other
 with_three "another owner"
 xl pci-owner other
 is "another owner: the guest has its devices" "$(xl pci-list guest | grep -o '0000:.*' | sort | xargs)" "$DEVICES"

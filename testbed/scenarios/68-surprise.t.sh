@@ -3,7 +3,7 @@
 # since part: 3, the record
 # not on arm64: its guests use PCI devices, and Xen for Arm has no virtual PCI bus for guests yet
 # make check: direct hwdom, with the device in Dom0 and elsewhere
-# begins with: guest_start second 'passthrough = "enabled"' 'memory = 128'
+# begins with: guest_start second 'passthrough = "enabled"'
 # time limit: 900
 #
 # The owner's kernel says that a device is no more, as if it had been pulled out: while it
@@ -52,8 +52,8 @@ in_time() {
 
 xl pci-assignable-add "$EDU_BDF" 2>/dev/null
 xl pci-assignable-add "$TESTDEV_BDF" 2>/dev/null
-ok "a guest" guest_start second 'passthrough = "enabled"' 'memory = 128'
-ok "and another, with two devices" guest_start first "pci = [ '$EDU_BDF', '$TESTDEV_BDF' ]" 'memory = 128'
+ok "a guest" guest_start second 'passthrough = "enabled"'
+ok "and another, with two devices" guest_start first "pci = [ '$EDU_BDF', '$TESTDEV_BDF' ]"
 uses_edu "created" first
 
 # --- A guest has it: detach ---
@@ -76,7 +76,7 @@ back "attached"
 # The driver of the first guest still has the interrupt's event channel, since the device
 # went without being asked for: Xen keeps the interrupt's number in that guest until its end.
 xl destroy first
-ok "destroyed: a guest with two devices" guest_start first "pci = [ '$EDU_BDF', '$TESTDEV_BDF' ]" 'memory = 128'
+ok "destroyed: a guest with two devices" guest_start first "pci = [ '$EDU_BDF', '$TESTDEV_BDF' ]"
 uses_edu "destroyed" first
 ok "destroyed: it is pulled out" pull
 in_time "destroyed: destroy" xl destroy first

@@ -2,7 +2,7 @@
 # topologies: direct
 # since part: 3, the record
 # not on arm64: its guests use PCI devices, and Xen for Arm has no virtual PCI bus for guests yet
-# begins with: guest_start newer 'passthrough = "enabled"' 'memory = 128'
+# begins with: guest_start newer 'passthrough = "enabled"'
 # time limit: 900
 #
 # Guests that an unpatched xl has started, without a record of their devices: this xl takes
@@ -16,7 +16,7 @@ uses_edu() { guest_has "$2" edu; is "$1: $2 uses the device" "$(guest_edu "$2" 2
 listed() { xl pci-list "$1" | grep -o '0000:.*' | xargs; }
 older() {
     unpatched_xl
-    guest_start older "pci = [ '$EDU_BDF', '$TESTDEV_BDF,permissive=1' ]" 'memory = 128'
+    guest_start older "pci = [ '$EDU_BDF', '$TESTDEV_BDF,permissive=1' ]"
     older_status=$?
     wait_until 20 settled older
     patched_xl
@@ -25,7 +25,7 @@ older() {
 
 xl pci-assignable-add "$EDU_BDF" 2>/dev/null
 xl pci-assignable-add "$TESTDEV_BDF" 2>/dev/null
-ok "a guest" guest_start newer 'passthrough = "enabled"' 'memory = 128'
+ok "a guest" guest_start newer 'passthrough = "enabled"'
 ok "a guest of an unpatched xl has two devices" older
 uses_edu "started" older
 

@@ -61,7 +61,7 @@ hostile_guest() {
             ok "$1: a guest that does not run has a device" xl create -q -p /run/hostile.cfg ;;
         *)
             spare=$((spare + 1))
-            ok "$1: a guest" guest_start spare$spare 'passthrough = "enabled"' 'memory = 120'
+            ok "$1: a guest" guest_start spare$spare 'passthrough = "enabled"'
             xl rename spare$spare hostile
             ok "$1: it gets a device" xl pci-attach hostile "$HELD"
             ok "$1: and brings it up" wait_until 20 settled hostile ;;
