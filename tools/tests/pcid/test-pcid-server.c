@@ -973,6 +973,57 @@ static void worker_dies(void)
     end();
 }
 
+/* Which thread of a program takes the signal is for the kernel to choose. */
+#define SIGNALS 20000
+
+static pthread_barrier_t both;
+
+static void *take_signals(void *unused)
+{
+    int i;
+
+    for (i = 0; i < SIGNALS; i++) {
+        pthread_barrier_wait(&both);
+        pthread_kill(pthread_self(), SIGCHLD);
+        pthread_barrier_wait(&both);
+    }
+    return NULL;
+}
+
+static void no_child_is_forgotten(void)
+{
+    libxl_ctx *waits, *changes;
+    pthread_t thread;
+    int i, told = 0;
+
+    world_reset();
+    waits = world_ctx(0);
+    changes = world_ctx(0);
+    {
+        GC_INIT(waits);
+        is_int(libxl__sigchld_needed(gc), 0, "one waits for a child");
+        GC_FREE;
+    }
+    if (pthread_barrier_init(&both, NULL, 2) ||
+        pthread_create(&thread, NULL, take_signals, NULL))
+        abort();
+    for (i = 0; i < SIGNALS; i++) {
+        GC_INIT(changes);
+        pthread_barrier_wait(&both);
+        libxl__sigchld_needed(gc);
+        libxl__sigchld_notneeded(gc);
+        pthread_barrier_wait(&both);
+        told += poll(&(struct pollfd){ .fd = waits->sigchld_selfpipe[0],
+                                       .events = POLLIN }, 1, 0);
+        libxl__self_pipe_eatall(waits->sigchld_selfpipe[0]);
+        GC_FREE;
+    }
+    pthread_join(thread, NULL);
+    pthread_barrier_destroy(&both);
+    is_int(told, SIGNALS, "is told of all, while another comes and goes");
+    world_reset();
+}
+
 /* A process that ended as it should, but did not say how that went */
 static void worker_says_nothing(void)
 {
@@ -2009,6 +2060,7 @@ int main(void)
     working_limit();
     client_vanishes();
     worker_dies();
+    no_child_is_forgotten();
     worker_says_nothing();
     worker_keeps_nothing();
     long_error_text();
