@@ -19,7 +19,7 @@
 /* The first registers of the configuration space */
 #define COMMAND 4
 #define BARS 16
-#define BARS_SIZE 24
+#define BARS_END 40
 #define REGISTERS 64
 
 static int read_registers(const char *path, unsigned char *registers)
@@ -33,6 +33,17 @@ static int read_registers(const char *path, unsigned char *registers)
     return good;
 }
 
+/* Whether the device has an address. The lower bits say what it is an address of. */
+static int has_addresses(const unsigned char *registers)
+{
+    int i;
+
+    for (i = BARS; i < BARS_END; i += 4)
+        if ((registers[i] & 0xf0) | registers[i + 1] | registers[i + 2] | registers[i + 3])
+            return 1;
+    return 0;
+}
+
 /*
  * QEMU leaves out of a snapshot what edu and pci-testdev have in theirs. Linux writes it again
  * for PV guests, but not for QEMU. When this domain booted, image/init has noted that of each
@@ -40,7 +51,6 @@ static int read_registers(const char *path, unsigned char *registers)
  */
 static void configure_devices(void)
 {
-    static const unsigned char none[BARS_SIZE];
     unsigned char before[REGISTERS], now[REGISTERS];
     DIR *dir = opendir("/run/configuration");
     struct dirent *entry;
@@ -56,8 +66,7 @@ static void configure_devices(void)
         if (!read_registers(path, before))
             errx(1, "%s is too short", path);
         snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", entry->d_name);
-        if (!memcmp(before + BARS, none, BARS_SIZE) || !read_registers(path, now) ||
-            memcmp(now + BARS, none, BARS_SIZE))
+        if (!has_addresses(before) || !read_registers(path, now) || has_addresses(now))
             continue;
         fd = open(path, O_WRONLY);
         if (fd < 0 || pwrite(fd, before + BARS, REGISTERS - BARS, BARS) != REGISTERS - BARS ||
