@@ -8,6 +8,13 @@
 # of two, only the other is.
 . /lib/places.sh
 
+# QEMU leaves where these two are out of a snapshot (see renew.c).
+for bdf in $EDU_BDF $TESTDEV_BDF; do
+    is "$bdf is where its kernel has it" \
+        "0x00000000$(owner od -An -tx4 -j16 -N4 "/sys/bus/pci/devices/$bdf/config" | tr -d ' ')" \
+        "$(owner head -n 1 "/sys/bus/pci/devices/$bdf/resource" | cut -d' ' -f1)"
+done
+
 # hide: pciback is loaded anew, and takes three devices at once.
 hide() {
     owner sh -c '
