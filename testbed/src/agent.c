@@ -138,16 +138,13 @@ static void run(char **argv)
     };
 
     for (;;) {
-        /* One event may have told of the arguments, and of the caller's end. */
+        if (poll(fds, COUNT, -1) < 0)
+            err(1, "poll");
+        if (fds[CALLER].revents)
+            libxenvchan_wait(chan);
         if (!libxenvchan_is_open(chan)) {
             kill(-pid, SIGKILL);
             return;
-        }
-        if (poll(fds, COUNT, -1) < 0)
-            err(1, "poll");
-        if (fds[CALLER].revents) {
-            libxenvchan_wait(chan);
-            continue;
         }
         if (fds[OUT].revents && !pass_on(out[0], PACKET_STDOUT))
             fds[OUT].fd = -1;
