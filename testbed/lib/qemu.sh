@@ -88,9 +88,9 @@ add_hvm() {
 # that is busy, or stands still for a while, makes it no slower against its own time limits:
 # those of Linux's pcifront (2 s for each access to the configuration space), of libxl, or of
 # a scenario. And it need not wait. Not for what people, or figures, are to be at. One
-# processor of the real machine executes them all: more emulated ones make it slower. With a
-# single one, which saves a tenth, one in 30 commands of owner goes on when its caller is killed.
-in_own_time() { qemu+=(-smp 2 -icount 'shift=4,sleep=off'); }
+# processor of the real machine executes all: a second emulated one costs a tenth of the time, and
+# with two, too, only one domain runs at a time.
+in_own_time() { qemu+=(-smp 1 -icount 'shift=4,sleep=off'); }
 # In real time, a processor for each domain that may be busy: what Xen's scheduler lets wait
 # is slow.
 in_real_time() { qemu+=(-smp 3); }

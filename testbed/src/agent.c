@@ -138,13 +138,18 @@ static void run(char **argv)
     };
 
     for (;;) {
-        if (poll(fds, COUNT, -1) < 0)
-            err(1, "poll");
-        if (fds[CALLER].revents)
-            libxenvchan_wait(chan);
+        /* One event may have told of the arguments, and of the caller's end. */
         if (!libxenvchan_is_open(chan)) {
+            /* As long as it has no group of its own, it is alone. */
+            kill(pid, SIGKILL);
             kill(-pid, SIGKILL);
             return;
+        }
+        if (poll(fds, COUNT, -1) < 0)
+            err(1, "poll");
+        if (fds[CALLER].revents) {
+            libxenvchan_wait(chan);
+            continue;
         }
         if (fds[OUT].revents && !pass_on(out[0], PACKET_STDOUT))
             fds[OUT].fd = -1;
