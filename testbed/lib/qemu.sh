@@ -130,10 +130,12 @@ choose_variant() {
 boot_arguments() {
     local kernel
     kernel=$(cat "$testbed/image/lib/kernel-options")
-    # For each domain: rodata=off because the kernel would check all its page tables, and no
-    # tests of its cryptography and no certificates, which take it seconds; nothing that hardens
-    # it at a cost, and no security modules; sysrq for last_words.py. In Debian's kernel from
-    # trixie on, virtio-pci is built in, and would take its devices: hwdom_start, too.
+    # For each domain: programs always at the same addresses, because QEMU translates the code of a
+    # page again for each address where it is run (a quarter of the time); rodata=off because the
+    # kernel would check all its page tables, and no tests of its cryptography and no
+    # certificates, which take it seconds; nothing that hardens it at a cost, and no security
+    # modules; sysrq for last_words.py. In Debian's kernel from trixie on, virtio-pci is built
+    # in, and would take its devices: hwdom_start, too.
     local dom0="$kernel initcall_blacklist=virtio_pci_driver_init ROLE=dom0 TOPOLOGY=$topology VARIANT=$variant${daemon:+ DAEMON=$daemon}"
     local xen=${xen_options//512M/${dom0_memory:-512M}} modules=''
     case $topology in
