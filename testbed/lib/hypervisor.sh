@@ -12,7 +12,7 @@ make_hypervisor() {
     fi
     step hypervisor-config "configuring the hypervisor" \
         build_safely make -C "$tree/xen" XEN_TARGET_ARCH="$arch" KCONFIG_ALLCONFIG="$config" alldefconfig
-    step hypervisor "building the hypervisor (about 70 s)" \
+    step hypervisor "building the hypervisor (one to four minutes)" \
         build_safely make -j"$(nproc)" -C "$tree/xen" XEN_TARGET_ARCH="$arch" build
     cp "$tree/xen/xen" "$file"
     echo "$sum" >"$file.sum"
