@@ -39,8 +39,6 @@ static struct {
 
 static pid_t main_pid;
 
-static void released(int fd);
-
 /* libxl's, which is where Xen's run directory is known */
 const char *libxl__run_dir_path(void);
 
@@ -425,7 +423,9 @@ int __wrap_rename(const char *from, const char *to)
 
 /*
  * Locks.  The kernel keeps them.  What it does not tell is who waits: in the
- * table are the child processes that libxl waits in.
+ * table are the child processes that libxl waits in.  A look whether a lock is
+ * free, and what the table says of it, must not come apart: otherwise a child
+ * that is about to have the lock seems to be one that waits.
  */
 
 static struct waiter {
@@ -436,7 +436,28 @@ static struct waiter {
 
 #define WAITERS_MAX 16
 
+/* Where the table is locked: by a process, at whose death that ends */
+static int table_fd;
+
 void (*files_lock_wait)(void);
+
+static void table_set(short type)
+{
+    struct flock whole = { .l_type = type, .l_whence = SEEK_SET };
+
+    while (fcntl(table_fd, F_SETLKW, &whole))
+        if (errno != EINTR) abort();
+}
+
+static void table_lock(void)
+{
+    table_set(F_WRLCK);
+}
+
+static void table_unlock(void)
+{
+    table_set(F_UNLCK);
+}
 
 static ino_t file_of(int fd)
 {
@@ -445,46 +466,80 @@ static ino_t file_of(int fd)
     return fstat(fd, &st) ? 0 : st.st_ino;
 }
 
-static void wait_for_lock(int fd)
+/* Of those that wait for that file, one that is (not) at work, or NULL */
+static struct waiter *find_waiter(ino_t file, bool woken)
 {
-    ino_t file = file_of(fd);
-    int i, mine;
+    int i;
 
-    for (mine = 0; waiters[mine].pid; mine++)
-        assert(mine < WAITERS_MAX - 1);
-    waiters[mine].file = file;
-    waiters[mine].woken = false;
-    waiters[mine].pid = getpid();
-    fault_wake();
-    if (__real_flock(fd, LOCK_EX)) _exit(126);
     for (i = 0; i < WAITERS_MAX; i++)
-        if (waiters[i].pid && waiters[i].file == file && waiters[i].woken) {
-            waiters[i].woken = false;
-            break;
-        }
-    waiters[mine].pid = 0;
+        if (waiters[i].pid && waiters[i].file == file &&
+            waiters[i].woken == woken)
+            return &waiters[i];
+    return NULL;
 }
 
 /* Somebody who waits for that file, if anybody, is at work from now on. */
-static void released(int fd)
+static void wake_one(ino_t file)
 {
-    ino_t file = file_of(fd);
+    struct waiter *w = find_waiter(file, false);
+
+    if (w) w->woken = true;
+}
+
+/* Somebody has the lock: who was to have it waits on. */
+static void taken(ino_t file)
+{
+    struct waiter *w = find_waiter(file, true);
+
+    if (w) w->woken = false;
+}
+
+static struct waiter *add_waiter(ino_t file)
+{
     int i;
 
-    if (getpid() != main_pid) return; /* it has only a copy */
-    for (i = 0; i < WAITERS_MAX; i++)
-        if (waiters[i].pid && waiters[i].file == file && !waiters[i].woken) {
-            waiters[i].woken = true;
-            return;
-        }
+    for (i = 0; waiters[i].pid; i++)
+        assert(i < WAITERS_MAX - 1);
+    waiters[i] = (struct waiter){ .pid = getpid(), .file = file };
+    return &waiters[i];
+}
+
+/* As flock() with LOCK_NB.  If the lock is another's, and w is not NULL, sets
+ * *w to the caller's new place among those who wait. */
+static int lock_now(int fd, int operation, struct waiter **w)
+{
+    ino_t file = file_of(fd);
+    int r;
+
+    table_lock();
+    r = __real_flock(fd, operation | LOCK_NB);
+    if (!r)
+        taken(file);
+    else if (w && errno == EWOULDBLOCK)
+        *w = add_waiter(file);
+    table_unlock();
+    return r;
+}
+
+static void wait_for_lock(int fd, struct waiter *w)
+{
+    fault_wake();
+    if (__real_flock(fd, LOCK_EX)) _exit(126);
+    table_lock();
+    taken(w->file);
+    w->pid = 0;
+    table_unlock();
 }
 
 int files_waiting(void)
 {
     int i, n = 0;
 
-    for (i = 0; waiters && i < WAITERS_MAX; i++)
+    if (!waiters) return 0;
+    table_lock();
+    for (i = 0; i < WAITERS_MAX; i++)
         n += waiters[i].pid && !waiters[i].woken;
+    table_unlock();
     return n;
 }
 
@@ -492,9 +547,14 @@ void files_child_ended(pid_t pid)
 {
     int i;
 
-    for (i = 0; waiters && i < WAITERS_MAX; i++)
-        if (waiters[i].pid == pid)
+    if (!waiters) return;
+    table_lock();
+    for (i = 0; i < WAITERS_MAX; i++)
+        if (waiters[i].pid == pid) {
             waiters[i].pid = 0;
+            if (waiters[i].woken) wake_one(waiters[i].file);
+        }
+    table_unlock();
 }
 
 int files_open(void)
@@ -515,26 +575,41 @@ void files_kill(int process)
             __wrap_close(fd);
 }
 
-int __wrap_flock(int fd, int operation)
+/* Unlocks a file, as `unlock' does. */
+static int release(int fd, int (*unlock)(int fd))
 {
     int r;
 
-    if (operation & LOCK_UN) {
-        released(fd);
-        return __real_flock(fd, operation);
-    }
+    if (getpid() != main_pid) return unlock(fd); /* it has only a copy */
+    table_lock();
+    wake_one(file_of(fd));
+    r = unlock(fd);
+    table_unlock();
+    return r;
+}
+
+static int flock_un(int fd)
+{
+    return __real_flock(fd, LOCK_UN);
+}
+
+int __wrap_flock(int fd, int operation)
+{
+    bool child = getpid() != main_pid, wait = !(operation & LOCK_NB);
+    struct waiter *w = NULL;
+
+    if (operation & LOCK_UN) return release(fd, flock_un);
     if (fault_take("flock", "")) return -1;
-    for (;;) {
-        r = __real_flock(fd, operation | LOCK_NB);
-        if (!r || errno != EWOULDBLOCK || (operation & LOCK_NB))
-            return r;
-        if (getpid() != main_pid) {
-            wait_for_lock(fd);
-            return 0;
+    while (lock_now(fd, operation, child && wait ? &w : NULL)) {
+        if (errno != EWOULDBLOCK || !wait) return -1;
+        if (w) {
+            wait_for_lock(fd, w);
+            break;
         }
         assert(files_lock_wait);
         files_lock_wait();
     }
+    return 0;
 }
 
 /* A pipe for what a child process has to say.  That for signals, which does
@@ -598,13 +673,15 @@ ssize_t __wrap_write(int fd, const void *buf, size_t size)
 
 int __wrap_close(int fd)
 {
+    bool lockable = false;
+
     if (fd >= 0 && fd < FDS_MAX) {
         free(fd_path[fd]);
         fd_path[fd] = NULL;
-        if (fd_process[fd]) released(fd);
+        lockable = fd_process[fd];
         fd_process[fd] = 0;
     }
-    return __real_close(fd);
+    return lockable ? release(fd, __real_close) : __real_close(fd);
 }
 
 int __wrap_mkdir(const char *path, mode_t mode)
@@ -649,6 +726,8 @@ void sysfs_reset(bool pciback)
                       0);
         assert(writes != MAP_FAILED);
         waiters = (struct waiter *)(writes + 1);
+        table_fd = memfd_create("waiters", MFD_CLOEXEC);
+        assert(table_fd >= 0);
         atexit(sysfs_cleanup);
     }
     main_pid = getpid();
